@@ -1,0 +1,153 @@
+"""What every collector is given and gives: targets in; identities, expectations and batches out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from dcim.model.reading import Batch, Identity, Outage, OutageKind
+
+
+class CollectError(Exception):
+    """A device is silent, refuses or talks nonsense. Becomes a published Outage."""
+
+    def __init__(self, kind: OutageKind, detail: str) -> None:
+        super().__init__(detail)
+        self.outage = Outage(kind, detail)
+
+
+class Sink(Protocol):
+    """Where a collector's results go (the hub, or the probe's list)."""
+
+    def identified(self, identity: Identity) -> None:
+        """The device is known now; comes before its first `expect`."""
+
+    def expect(self, device: str, points: Mapping[str, float]) -> None:
+        """All points of a device, each with the seconds of silence after which it is stale."""
+
+    def publish(self, batch: Batch) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Seconds between polls, by group."""
+
+    fast: float = 1.0
+    normal: float = 10.0
+    slow: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A site's correction of one point of gear that lies; applied after the profile."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Secrets of one `[credentials.NAME]`, resolved from environment or file. Never printed."""
+
+    community: str = field(default="", repr=False)
+    user: str = ""
+    password: str = field(default="", repr=False)
+    auth_protocol: str = ""  # SNMPv3: md5, sha, sha224 ... sha512
+    auth_key: str = field(default="", repr=False)
+    priv_protocol: str = ""  # SNMPv3: des, aes128, aes192, aes256, aes192c, aes256c
+    priv_key: str = field(default="", repr=False)
+    context: str = ""
+    ca_file: str = ""  # TLS
+    cert_file: str = ""
+    key_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One device to be collected."""
+
+    device: str  # object id
+    url: "Url"
+    profile: str = "auto"
+    intervals: Intervals = Intervals()
+    credentials: Credentials = Credentials()
+    override: Mapping[str, Override] = field(default_factory=dict)  # by `component/metric`
+
+
+SCHEMES = {
+    "snmp": "snmp",
+    "snmp3": "snmp",
+    "modbus": "modbus",
+    "modbus+rtu": "modbus",
+    "modbus+rtutcp": "modbus",
+    "mqtt": "mqtt",
+    "mqtts": "mqtt",
+}
+_PORTS = {"snmp": 161, "snmp3": 161, "modbus": 502, "mqtt": 1883, "mqtts": 8883}
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """A device's URL (DESIGN section 4)."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""  # Modbus unit, MQTT topic, serial device
+    user: str = field(default="", repr=False)  # SNMP community or user, MQTT user
+    password: str = field(default="", repr=False)
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def protocol(self) -> str:
+        return SCHEMES[self.scheme]
+
+    def __str__(self) -> str:
+        """Without secrets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port in (0, _PORTS.get(self.scheme)) else f":{self.port}"
+        user = f"{self.user}@" if self.scheme == "snmp3" and self.user else ""
+        path = self.path if self.path.startswith("/") or not self.path else f"/{self.path}"
+        query = "&".join(f"{k}={v}" for k, v in self.query.items())
+        return f"{self.scheme}://{user}{host}{port}{path}" + (f"?{query}" if query else "")
+
+
+def parse_url(text: str) -> Url:
+    """Take a device URL apart; ValueError says what is wrong with it."""
+    scheme = text.partition("://")[0]
+    if "://" not in text or scheme not in SCHEMES:
+        known = ", ".join(f"{s}://" for s in SCHEMES)
+        raise ValueError(f"not a device URL: {_masked(text)!r}; expected one of {known}")
+    # urlsplit only knows the authority of schemes written with these characters; ours all are
+    parts = urlsplit(text)
+    query = {k: v[-1] for k, v in parse_qs(parts.query, keep_blank_values=True).items()}
+    if scheme == "modbus+rtu":
+        device, _, unit = parts.path.rpartition("/")
+        if not device or not unit.isdigit():
+            raise ValueError(f"expected modbus+rtu:///dev/TTY/UNIT, found {_masked(text)!r}")
+        return Url(scheme, device, 0, unit, query=query)
+    if not parts.hostname:
+        raise ValueError(f"no host in {_masked(text)!r}")
+    try:
+        port = parts.port or _PORTS.get(scheme, 0)
+    except ValueError as error:
+        raise ValueError(f"bad port in {_masked(text)!r}: {error}") from None
+    path = unquote(parts.path.removeprefix("/"))
+    if scheme.startswith("modbus") and not (path.isdigit() and int(path) <= 255):
+        raise ValueError(f"expected {scheme}://HOST[:PORT]/UNIT with UNIT 0..255, found {text!r}")
+    if not port:
+        raise ValueError(f"{scheme}:// needs a port: {text!r}")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return Url(scheme, parts.hostname, port, path, user, password, query)
+
+
+def _masked(text: str) -> str:
+    """Without what stands before the @."""
+    head, at, tail = text.rpartition("@")
+    scheme, sep, _ = head.partition("://")
+    return f"{scheme}{sep}***@{tail}" if at else text
+
+
+def stale_after_s(interval_s: float) -> float:
+    """The rule of DESIGN section 2 for polled points."""
+    return max(3 * interval_s, 5.0)

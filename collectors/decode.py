@@ -1,0 +1,110 @@
+"""From the number on the wire to a reading; the same rules for every protocol. Pure."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from collectors.base import Override
+from collectors.units import conversion
+from dcim.model.metric import Metric, MetricKind
+from dcim.model.reading import Quality, Reading
+
+
+@dataclass(slots=True)
+class Channel:
+    """One point of one device, ready to turn raw numbers into readings.
+
+    value = raw * factor + offset, in the registry's unit.
+    """
+
+    address: str
+    metric: Metric
+    source: str
+    factor: float = 1.0
+    offset: float = 0.0
+    low: float = -math.inf
+    high: float = math.inf
+    states: Mapping[int, str] | None = None  # raw -> code
+    sentinels: Mapping[float, str] = field(default_factory=dict)  # raw -> why there is no value
+    doubtful: str | None = None  # reason for `uncertain` on every reading of this point
+
+    def number(self, raw: float, ts: float) -> Reading:
+        """A reading from a raw number, or a `bad` one that says why."""
+        if raw in self.sentinels:
+            return self.bad(self.sentinels[raw], ts)
+        value = raw * self.factor + self.offset
+        if not self.low <= value <= self.high:  # NaN fails too
+            return self.bad(self._out_of_range(raw, value), ts)
+        if self.doubtful is not None:
+            quality, reason = Quality.UNCERTAIN, self.doubtful
+            return Reading(self.address, value, ts, quality, reason, None, None, self.source)
+        return Reading(self.address, value, ts, Quality.GOOD, None, None, None, self.source)
+
+    def state(self, raw: int, ts: float) -> Reading:
+        """A state reading; a number the profile does not know is shown, as `bad`."""
+        if raw in self.sentinels:
+            return self.bad(self.sentinels[raw], ts, raw)
+        code = (self.states or {}).get(raw)
+        if code is None:
+            return self.bad(f"state {raw} is not known to the profile", ts, raw)
+        stored = float(self.metric.states[code])
+        quality = Quality.GOOD if self.doubtful is None else Quality.UNCERTAIN
+        return Reading(self.address, stored, ts, quality, self.doubtful, code, raw, self.source)
+
+    def decode(self, raw: float, ts: float) -> Reading:
+        return self.number(raw, ts) if self.states is None else self.state(int(raw), ts)
+
+    def bad(self, reason: str, ts: float, raw: int | None = None) -> Reading:
+        return Reading(self.address, None, ts, Quality.BAD, reason, None, raw, self.source)
+
+    def _out_of_range(self, raw: float, value: float) -> str:
+        if math.isnan(value):
+            return "not a number"
+        unit = self.metric.unit
+        return f"{value:g} {unit} is outside {self.low:g}..{self.high:g} {unit} (raw {raw:g})"
+
+
+def channel(
+    address: str,
+    metric: Metric,
+    source: str,
+    *,
+    unit: str | None = None,
+    scale: float = 1.0,
+    offset: float = 0.0,
+    states: Mapping[int, str] | None = None,
+    sentinels: Mapping[float, str] | None = None,
+    doubtful: str | None = None,
+    override: Override | None = None,
+) -> Channel:
+    """A channel with unit, scale and the site's override folded into one factor and offset.
+
+    Raw is first scaled in the device's unit (raw * scale + offset), then converted.
+    """
+    low, high = metric.range or (-math.inf, math.inf)
+    if metric.kind is MetricKind.STATE:
+        return Channel(
+            address,
+            metric,
+            source,
+            states=states or {},
+            sentinels=sentinels or {},
+            doubtful=doubtful,
+        )
+    factor, shift = conversion(unit or metric.unit, metric.unit)
+    total_factor, total_offset = scale * factor, offset * factor + shift
+    if override is not None:
+        total_factor *= override.scale
+        total_offset = total_offset * override.scale + override.offset
+    return Channel(
+        address,
+        metric,
+        source,
+        total_factor,
+        total_offset,
+        low,
+        high,
+        None,
+        sentinels or {},
+        doubtful,
+    )

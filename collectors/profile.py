@@ -1,0 +1,149 @@
+"""Device profiles: knowledge of devices as TOML data, read and checked with all faults at once.
+
+Each protocol extends `Profile` and `Point` with its own `at` and `identify`
+(`collectors/snmp/profile.py` and so on); this module holds what they share.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from collectors.units import conversion
+from dcim.model.asset import KINDS
+from dcim.model.metric import MetricKind, registry
+
+Evidence = Literal["recording", "document", "firmware", "beta", "synthetic"]
+Group = Literal["fast", "normal", "slow"]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Point(Strict):
+    """What every point of a profile states, whatever its protocol."""
+
+    metric: str
+    component: str = ""  # from the device's side inwards: "input/L1"; {index} and names by protocol
+    unit: str | None = None  # as the device sends it; default: the registry's
+    scale: float = 1.0
+    offset: float = 0.0
+    states: Annotated[dict[int, str], Field(default_factory=dict)]  # raw -> registry code
+    absent: tuple[float, ...] = ()  # raw values that mean: this part is not there; no reading
+    invalid: dict[float, str] = {}  # raw values that mean: no value now, and why -> bad
+    doubtful: str | None = None  # why every reading of this point is `uncertain`
+    group: Group | None = None  # default: fast for safety metrics, slow for counters of lifetime
+    note: str = ""
+    source: str = ""  # document, table, page
+
+    @model_validator(mode="after")
+    def _fits_the_registry(self) -> Self:
+        known = registry()
+        if self.metric not in known and not self.metric.startswith("x."):
+            raise ValueError(f"metric {self.metric!r} is not in the registry")
+        metric = known.get(self.metric)
+        if metric is None:
+            return self
+        if metric.kind is MetricKind.STATE:
+            unknown = sorted(set(self.states.values()) - metric.states.keys())
+            if unknown:
+                codes = ", ".join(metric.states)
+                raise ValueError(f"{self.metric} has no state {', '.join(unknown)}; it has {codes}")
+        elif self.states:
+            raise ValueError(f"{self.metric} is a number, not a state: `states` does not apply")
+        elif self.unit is not None:
+            conversion(self.unit, metric.unit)
+        return self
+
+    def poll_group(self) -> Group:
+        """The group this point is polled in."""
+        if self.group is not None:
+            return self.group
+        metric = registry().get(self.metric)
+        return "fast" if metric is not None and metric.safety else "normal"
+
+
+class Profile(Strict):
+    """The head of a profile."""
+
+    name: str
+    protocol: str
+    kind: str
+    vendor: str
+    model: str = ""
+    evidence: Evidence
+    sources: Annotated[tuple[str, ...], Field(min_length=1)]
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _known_kind(self) -> Self:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind {self.kind!r} is not one of {', '.join(sorted(KINDS))}")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong in a data file."""
+
+    file: str
+    key: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.key}: {self.found}"
+
+
+class ProfileError(Exception):
+    """All faults of all profiles at once."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = tuple(faults)
+
+
+def load_profiles(
+    files: Iterable[Traversable], models: Mapping[str, type[Profile]]
+) -> dict[str, Profile]:
+    """Profiles by name from TOML files; `models` tells which class reads which protocol.
+
+    Raises ProfileError with every fault of every file.
+    """
+    profiles: dict[str, Profile] = {}
+    faults: list[Fault] = []
+    for file in files:
+        try:
+            table = tomllib.loads(file.read_text("utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            faults.append(Fault(file.name, "file", str(error)))
+            continue
+        model = models.get(str(table.get("protocol")))
+        if model is None:
+            found = f"found {table.get('protocol')!r}, expected one of {', '.join(models)}"
+            faults.append(Fault(file.name, "protocol", found))
+            continue
+        try:
+            profile = model.model_validate(table)
+        except ValidationError as error:
+            faults.extend(_faults(file.name, error))
+            continue
+        if profile.name in profiles:
+            faults.append(Fault(file.name, "name", f"{profile.name!r} is taken by another profile"))
+        elif file.name != f"{profile.name}.toml":
+            faults.append(
+                Fault(file.name, "name", f"{profile.name!r} differs from the file's name")
+            )
+        profiles[profile.name] = profile
+    if faults:
+        raise ProfileError(faults)
+    return profiles
+
+
+def _faults(name: str, error: ValidationError) -> Iterable[Fault]:
+    for one in error.errors():
+        key = ".".join(str(part) for part in one["loc"]) or "file"
+        yield Fault(name, key, one["msg"])

@@ -1,0 +1,106 @@
+"""The latest reading of every point, and how each device is doing; knows what has gone stale."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from dcim.model.reading import Batch, Identity, Outage, Quality, Reading
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """How a device is doing, as seen from here."""
+
+    device: str
+    identity: Identity | None = None
+    outage: Outage | None = None
+    since: float | None = None  # UTC seconds of the present outage's start, or of the first answer
+    last_answer: float | None = None
+    outages: int = 0  # spells of outage since the agent started
+
+
+class Live:
+    """Latest values. Written by the hub alone, read by everyone."""
+
+    def __init__(self) -> None:
+        self.readings: dict[str, Reading] = {}
+        self.devices: dict[str, DeviceState] = {}
+        self._stale_after: dict[str, float] = {}
+        self._seen: dict[str, float] = {}  # when a point last had an answer, engine clock
+        self._points_of: dict[str, frozenset[str]] = {}
+
+    def add_device(self, device: str) -> None:
+        self.devices.setdefault(device, DeviceState(device))
+
+    def identified(self, identity: Identity) -> None:
+        state = self.devices.get(identity.device, DeviceState(identity.device))
+        self.devices[identity.device] = replace(state, identity=identity)
+
+    def expect(self, device: str, points: Mapping[str, float], now: float) -> None:
+        """From now on `points` of `device` go stale after so many seconds without an answer.
+
+        Replaces what was expected of the device before; points no longer expected are forgotten.
+        """
+        gone = self._points_of.get(device, frozenset()) - points.keys()
+        for point in gone:
+            self._forget(point)
+        self._points_of[device] = frozenset(points)
+        self._stale_after.update(points)
+        for point in points:
+            self._seen.setdefault(point, now)
+
+    def remove_device(self, device: str) -> None:
+        for point in self._points_of.pop(device, frozenset()):
+            self._forget(point)
+        self.devices.pop(device, None)
+
+    def update(self, batch: Batch, now: float) -> None:
+        readings = self.readings
+        seen = self._seen
+        for reading in batch.readings:
+            readings[reading.point] = reading
+            seen[reading.point] = now
+        if batch.device:
+            self._note(batch)
+
+    def stale(self, now: float) -> Iterable[Reading]:
+        """Readings that have just gone stale: old value, old time, and the reason."""
+        for point, after_s in self._stale_after.items():
+            silent_s = now - self._seen[point]
+            if silent_s <= after_s:
+                continue
+            old = self.readings.get(point)
+            if old is None:
+                yield Reading(point, None, now, Quality.STALE, "no answer yet")
+            elif old.quality is not Quality.STALE:
+                yield old._replace(quality=Quality.STALE, reason=f"no answer for {silent_s:.0f} s")
+
+    def mark(self, readings: Iterable[Reading]) -> None:
+        """Take over stale readings; they are not answers."""
+        for reading in readings:
+            self.readings[reading.point] = reading
+
+    def points_of(self, device: str) -> frozenset[str]:
+        return self._points_of.get(device, frozenset())
+
+    def _forget(self, point: str) -> None:
+        for table in (self.readings, self._stale_after, self._seen):
+            table.pop(point, None)
+
+    def _note(self, batch: Batch) -> None:
+        state = self.devices.get(batch.device, DeviceState(batch.device))
+        answered = bool(batch.readings) or batch.outage is None
+        last = batch.ts if answered else state.last_answer
+        if batch.outage is None:
+            fresh = state.outage is not None or state.since is None
+            self.devices[batch.device] = replace(
+                state, outage=None, since=batch.ts if fresh else state.since, last_answer=last
+            )
+            return
+        new = state.outage is None
+        self.devices[batch.device] = replace(
+            state,
+            outage=batch.outage,
+            since=batch.ts if new else state.since,
+            last_answer=last,
+            outages=state.outages + new,
+        )
