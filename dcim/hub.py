@@ -12,6 +12,8 @@ from dcim.model.reading import Batch, Identity, Reading
 class Metrics(Protocol):
     """Derived readings (rules.metrics)."""
 
+    def identified(self, identity: Identity) -> None: ...
+
     def update(self, readings: Sequence[Reading], now: float) -> Sequence[Reading]: ...
 
     def tick(self, now: float) -> Sequence[Reading]: ...
@@ -19,6 +21,8 @@ class Metrics(Protocol):
 
 class Alarms(Protocol):
     """Alarm states (rules.alarms)."""
+
+    def identified(self, identity: Identity) -> None: ...
 
     def update(self, readings: Sequence[Reading], now: float) -> Sequence[AlarmEvent]: ...
 
@@ -55,6 +59,8 @@ class Hub:
 
     def identified(self, identity: Identity) -> None:
         self._live.identified(identity)
+        self._metrics.identified(identity)
+        self._alarms.identified(identity)
 
     def expect(self, device: str, points: Mapping[str, float]) -> None:
         self._live.expect(device, points, self._clock.now())
