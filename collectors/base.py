@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from dcim.model.reading import Batch, Identity, Outage, OutageKind
+from dcim.model.reading import Batch, Identity, Outage, OutageKind, Reading
 
 
 class CollectError(Exception):
@@ -72,6 +72,26 @@ class Target:
     intervals: Intervals = Intervals()
     credentials: Credentials = Credentials()
     override: Mapping[str, Override] = field(default_factory=dict)  # by `component/metric`
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Thresholds that a device publishes for one of its points, in the registry's unit."""
+
+    low_critical: float | None = None
+    low_warning: float | None = None
+    high_warning: float | None = None
+    high_critical: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What one look at a device gave: what it is, and everything it says, read once."""
+
+    identity: Identity  # kind, vendor and model are empty where it could not be told
+    readings: list[Reading]
+    outage: Outage | None = None
+    limits: Mapping[str, Limits] = field(default_factory=dict)  # by point
 
 
 SCHEMES = {
