@@ -1,0 +1,241 @@
+"""From dcim.toml to what the agent is built of; or every fault of the file at once."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from collectors.base import Intervals, Override, Target, parse_url
+from collectors.catalog import load_catalog
+from collectors.profile import Profile
+from dcim.config.boundary import check_feeds, check_metering
+from dcim.config.draft import Draft, read_draft
+from dcim.config.faults import ConfigError, Fault, Report
+from dcim.config.references import References
+from dcim.config.secrets import Secrets
+from dcim.config.tables import DeviceTable, UserTable, WebhookTable
+from dcim.config.toml_lines import key_lines
+from dcim.model.asset import (
+    Device,
+    Feed,
+    Hall,
+    Loop,
+    Metering,
+    Rack,
+    Row,
+    Serve,
+    Site,
+)
+from dcim.model.metric import Metric, Registry
+from dcim.model.metric import registry as builtin_registry
+
+_AT_LINE = re.compile(r"^(.*) \(at line (\d+), column \d+\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """How the agent itself runs."""
+
+    host: str
+    port: int
+    timezone: str
+    state_dir: Path  # alarms, outbox, spool
+    spool_mb: int
+    log: str  # text | json
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """The store's name, as `dcim.storage.open.open_store` takes it, and its token."""
+
+    text: str
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    name: str
+    role: str  # viewer | operator | supervisor
+    token_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """One webhook; with `heartbeat_s` a dead-man's switch, that is sent to and carries no alarms."""
+
+    name: str
+    url: str = field(repr=False)
+    secret: str = field(repr=False)
+    min_priority: int = 4
+    heartbeat_s: float | None = None
+    allow_loopback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A file without faults."""
+
+    path: Path
+    agent: AgentSettings
+    store: StoreSettings
+    site: Site
+    targets: list[Target]
+    users: tuple[User, ...]
+    webhooks: tuple[WebhookSettings, ...]
+    rules: tuple[Path, ...]  # files of the site's own
+    registry: Registry  # the suite's, with the site's own metrics
+    profiles: Mapping[str, Profile]
+
+
+def load(
+    path: Path,
+    env: Mapping[str, str] | None = None,
+    profiles: Mapping[str, Profile] | None = None,
+    registry: Registry | None = None,
+) -> Config:
+    """Read a configuration; opens no socket.
+
+    Without `env` (dcim check) secrets are checked for their form only and stay empty.
+    Raises ConfigError with every fault, or MissingSecret where the file itself is sound.
+    """
+    path = Path(path)
+    tables, report = _read(path)
+    profiles = load_catalog() if profiles is None else profiles
+    draft = read_draft(tables, report)
+    known = (registry or builtin_registry()).extended(_metrics(draft))
+    references = References(draft, profiles, known, report)
+    references.check(path.parent)
+    check_feeds(draft, report)
+    check_metering(draft, references, known, report)
+    report.raise_all()
+    return _build(path, draft, Secrets(env, path.parent), profiles, known)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Report]:
+    try:
+        text = path.read_bytes().decode("utf-8")
+        tables = tomllib.loads(text)
+    except OSError as error:
+        found = error.strerror or str(error)
+        raise ConfigError([Fault(str(path), "", 1, found.lower(), "a file to read")]) from None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise ConfigError([Fault(str(path), "", line, "other bytes", "UTF-8 text")]) from None
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        match = _AT_LINE.match(message)
+        line = int(match[2]) if match else text.count("\n") + 1
+        found = (match[1] if match else message).lower()
+        raise ConfigError([Fault(str(path), "", line, found, "TOML")]) from None
+    return tables, Report(str(path), key_lines(text))
+
+
+def _metrics(draft: Draft) -> dict[str, Metric]:
+    return {
+        name: Metric.model_validate({"name": name, **table.model_dump()})
+        for name, table in draft.metrics.items()
+    }
+
+
+def _build(
+    path: Path,
+    draft: Draft,
+    secrets: Secrets,
+    profiles: Mapping[str, Profile],
+    registry: Registry,
+) -> Config:
+    folder = path.parent
+    agent = draft.agent
+    host, _, port = agent.listen.rpartition(":")
+    kind, _, place = agent.store.partition(":")
+    return Config(
+        path=path,
+        agent=AgentSettings(
+            host=host.strip("[]"),
+            port=int(port),
+            timezone=agent.timezone,
+            state_dir=folder / agent.state_dir,
+            spool_mb=agent.spool_mb,
+            log=agent.log,
+            log_level=agent.log_level,
+        ),
+        store=StoreSettings(
+            f"{kind}:{folder / place}" if kind == "embedded" else agent.store,
+            secrets.get("agent.token", agent.token_env, agent.token_file)
+            if kind != "embedded"
+            else "",
+        ),
+        site=_site(draft, profiles),
+        targets=_targets(draft, secrets),
+        users=tuple(_user(table) for table in draft.users.values()),
+        webhooks=tuple(_webhook(table, secrets) for table in draft.webhooks.values()),
+        rules=tuple(folder / name for name in draft.rules.files),
+        registry=registry,
+        profiles=profiles,
+    )
+
+
+def _targets(draft: Draft, secrets: Secrets) -> list[Target]:
+    """One for each device; secrets only of the credentials that a device refers to."""
+    return [_target(device, draft, secrets) for device in draft.devices.values()]
+
+
+def _target(device: DeviceTable, draft: Draft, secrets: Secrets) -> Target:
+    url = parse_url(device.address)
+    name = device.credentials or url.query.get("credentials")
+    extra = {"credentials": secrets.credentials(name, draft.credentials[name])} if name else {}
+    return Target(
+        device=device.id,
+        url=url,
+        profile=url.query.get("profile", "auto") if device.profile == "auto" else device.profile,
+        intervals=Intervals(**device.interval_s.model_dump(exclude_none=True)),
+        override={key: Override(one.scale, one.offset) for key, one in device.override.items()},
+        **extra,
+    )
+
+
+def _user(table: UserTable) -> User:
+    return User(table.name, table.role, table.token_hash)
+
+
+def _webhook(table: WebhookTable, secrets: Secrets) -> WebhookSettings:
+    return WebhookSettings(
+        name=table.name,
+        url=table.url,
+        secret=secrets.get(f"webhooks.{table.name}", table.secret_env, table.secret_file),
+        min_priority=table.min_priority,
+        heartbeat_s=table.heartbeat_s,
+        allow_loopback=table.allow_loopback,
+    )
+
+
+def _site(draft: Draft, profiles: Mapping[str, Profile]) -> Site:
+    if draft.site is None:
+        raise ValueError("a draft without faults has a site")
+    return Site(
+        **draft.site.model_dump(),
+        halls={t.id: Hall(**t.model_dump()) for t in draft.halls.values()},
+        rows={t.id: Row(**t.model_dump()) for t in draft.rows.values()},
+        racks={t.id: Rack(**t.model_dump()) for t in draft.racks.values()},
+        loops={t.id: Loop(**t.model_dump()) for t in draft.loops.values()},
+        devices=_devices(draft, profiles),
+        feeds=tuple(Feed(**t.model_dump()) for t in draft.feeds.values()),
+        serves=tuple(Serve(**t.model_dump()) for t in draft.serves.values()),
+        metering=tuple(Metering(**t.model_dump()) for t in draft.metering.values()),
+    )
+
+
+def _devices(draft: Draft, profiles: Mapping[str, Profile]) -> dict[str, Device]:
+    """Devices that speak, and equipment that does not (no address)."""
+    devices: dict[str, Device] = {}
+    for table in draft.devices.values():
+        url = str(parse_url(table.address))
+        known = profiles.get(table.profile)
+        kind = known.kind if known else ""
+        devices[table.id] = Device(table.id, table.place, table.profile, url, kind, table.name)
+    for plant in draft.equipment.values():
+        devices[plant.id] = Device(plant.id, plant.place, "", "", plant.kind, plant.name)
+    return devices
