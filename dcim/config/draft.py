@@ -196,7 +196,7 @@ def _known(tables: Mapping[str, Any], report: Report) -> dict[str, Known]:
             for n, item in enumerate(_list(tables.get(section)))
         ),
     ]
-    for section, path, item in places:
+    for section, path, item in sorted(places, key=lambda place: report.line(place[1])):
         object_id = _mapping(item).get("id")
         if not isinstance(object_id, str):
             continue

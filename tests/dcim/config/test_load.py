@@ -1,0 +1,494 @@
+"""dcim.toml: what is right becomes settings; everything wrong is told at once, with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from collectors.base import Credentials, Intervals, Override
+from collectors.profile import Point, Profile
+from dcim.config import Config, ConfigError, MissingSecret, load
+from dcim.model.asset import Feed, MeterRole, Rack
+
+HASH = "scrypt$16384$8$1$c2FsdHNhbHQ=$aGFzaGhhc2g="
+
+HEAD = """\
+[site]
+id = "site-1"
+[[halls]]
+id = "hall-1"
+[[rows]]
+id = "row-1"
+hall = "hall-1"
+[[racks]]
+id = "rack-r01"
+row = "row-1"
+[[loops]]
+id = "loop-tcs-1"
+[credentials.snmp-ro]
+community_env = "DCIM_SNMP_RO"
+[[devices]]
+id = "ups-a"
+address = "snmp://10.0.0.11"
+place = "hall-1"
+[[devices]]
+id = "pdu-a"
+profile = "acme_pdu"
+address = "snmp://10.0.1.1"
+credentials = "snmp-ro"
+place = "rack-r01"
+[[feeds]]
+from = "ups-a"
+to = "pdu-a"
+feed = "A"
+"""
+NEXT = HEAD.count("\n") + 1  # the line of what is added
+
+
+class PduPoint(Point):
+    pass
+
+
+class PduProfile(Profile):
+    point: tuple[PduPoint, ...]
+
+
+PROFILES = {
+    "acme_pdu": PduProfile(
+        name="acme_pdu",
+        protocol="snmp",
+        kind="rack_pdu",
+        vendor="ACME",
+        evidence="synthetic",
+        sources=("none",),
+        point=(
+            PduPoint(metric="power.active"),
+            PduPoint(metric="energy.active"),
+            PduPoint(metric="current", component="input/{name}"),
+            PduPoint(metric="power.active", component="outlet/{index}"),
+        ),
+    )
+}
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def write(text: str, name: str = "dcim.toml") -> Path:
+        path = tmp_path / name
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+def faults_of(path: Path) -> list[str]:
+    """The faults without the folder's name."""
+    with pytest.raises(ConfigError) as caught:
+        load(path, profiles=PROFILES)
+    return [str(fault).replace(f"{path.parent}/", "") for fault in caught.value.faults]
+
+
+def test_a_whole_file_becomes_site_targets_and_settings(write, tmp_path: Path):
+    text = f"""
+[agent]
+listen = "127.0.0.1:9000"
+timezone = "Asia/Shanghai"
+{HEAD}
+rating_a = 160
+[[devices]]
+id = "pdu-b"
+profile = "acme_pdu"
+address = "snmp://10.0.1.2:1161"
+place = "rack-r01"
+interval_s = {{ fast = 2 }}
+override = {{ "input/L1/current" = {{ scale = 10 }} }}
+[[equipment]]
+id = "utility"
+kind = "utility"
+place = "site-1"
+[[serves]]
+from = "ups-a"
+to = "rack-r01"
+loop = "loop-tcs-1"
+[[metering]]
+role = "it"
+point = "pdu-b/energy.active"
+category = 2
+[[users]]
+name = "lin"
+role = "operator"
+token_hash = "{HASH}"
+[[webhooks]]
+name = "oncall"
+url = "https://oncall.example/hook"
+secret_env = "HOOK"
+min_priority = 2
+[metrics."x.door.opened"]
+meaning = "How often the door was opened"
+"""
+    config = load(write(text), {"DCIM_SNMP_RO": "s3cret", "HOOK": "whsec"}, PROFILES)
+    assert config.agent.port == 9000
+    assert config.store.text == f"embedded:{tmp_path / 'data'}"
+    assert config.site.racks == {"rack-r01": Rack("rack-r01", "row-1")}
+    assert config.site.feeds == (Feed("ups-a", "pdu-a", "A", 160),)
+    assert config.site.metering[0].role is MeterRole.IT
+    assert config.site.path("pdu-b") == ("site-1", "hall-1", "row-1", "rack-r01", "pdu-b")
+    assert config.site.devices["pdu-b"].kind == "rack_pdu"
+    assert config.site.devices["utility"].address == ""
+    ups, pdu_a, pdu_b = config.targets
+    assert ups.credentials == Credentials()
+    assert pdu_a.credentials == Credentials(community="s3cret")
+    assert pdu_b.intervals == Intervals(fast=2.0)
+    assert pdu_b.override == {"input/L1/current": Override(scale=10)}
+    assert str(pdu_b.url) == "snmp://10.0.1.2:1161"
+    assert config.users[0].role == "operator"
+    assert config.webhooks[0].min_priority == 2
+    assert "x.door.opened" in config.registry
+    for secret in ("s3cret", "whsec", HASH):
+        assert secret not in repr(config)
+
+
+def test_a_five_line_file_is_enough(write):
+    text = """\
+[site]
+id = "site-1"
+[[devices]]
+id = "ups-a"
+address = "snmp://10.0.0.11"
+place = "site-1"
+"""
+    config = load(write(text), {}, PROFILES)
+    assert config.agent.host == "127.0.0.1"
+    assert config.targets[0].profile == "auto"
+
+
+def test_structural_and_reference_faults_come_in_one_run_in_the_order_of_the_file(write):
+    text = """\
+[agent]
+listn = "127.0.0.1:1"
+[site]
+id = "site-1"
+[[racks]]
+id = "rack-r09"
+row = "row-7"
+u = "48"
+[[devices]]
+id = "ups-a"
+profile = "apc"
+address = "snmp://10.0.0.11"
+place = "rack-r99"
+interval_s = { fast = 0 }
+"""
+    assert faults_of(write(text)) == [
+        (
+            "dcim.toml:2: agent.listn: found unknown key 'listn', "
+            "expected a known key (did you mean 'listen'?)"
+        ),
+        "dcim.toml:7: racks[0].row: found 'row-7', expected the id of a row",
+        "dcim.toml:8: racks[0].u: found '48', expected an integer",
+        (
+            "dcim.toml:11: devices[0].profile: found 'apc', "
+            'expected "auto" or the name of a profile, see `dcim profiles`'
+        ),
+        (
+            "dcim.toml:13: devices[0].place: found 'rack-r99', "
+            "expected the id of a site, hall, row or rack (did you mean 'rack-r09'?)"
+        ),
+        "dcim.toml:14: devices[0].interval_s.fast: found 0, expected a number greater than 0",
+    ]
+
+
+# (what is added to HEAD, line of the fault after HEAD's end, its key, what its text says)
+CASES = {
+    "unknown section": ("[webhook]\n", 0, "webhook", "did you mean 'webhooks'?"),
+    "unknown key": ('[[halls]]\nid = "h2"\ncolour = 1\n', 2, "halls[1].colour", "one of id, name"),
+    "missing key": ("[[rows]]\nid = 'row-2'\n", 0, "rows[1]", "no 'hall', expected the key 'hall'"),
+    "table for list": ('[[agent]]\nlog="text"\n', 0, "agent", "expected a table"),
+    "list for table": ("[users]\n", 0, "users", "headed [[users]]"),
+    "not a number": (
+        "[[racks]]\nid='r2'\nrow='row-1'\nlimit_kw=nan\n",
+        3,
+        "racks[1].limit_kw",
+        "found nan",
+    ),
+    "bool for int": ("[agent]\nspool_mb = true\n", 1, "agent.spool_mb", "found true"),
+    "duplicate id": ("[[loops]]\nid = 'ups-a'\n", 1, "loops[1].id", "(the device of line 16 has"),
+    "form of an id": ("[[halls]]\nid = 'Hall 1'\n", 1, "halls[1].id", "found 'Hall 1'"),
+    "row as a hall": (
+        "[[rows]]\nid='row-2'\nhall='row-1'\n",
+        2,
+        "rows[1].hall",
+        "found 'row-1', a row, expected the id of a hall",
+    ),
+    "time zone": ("[agent]\ntimezone='Mars/Base'\n", 1, "agent.timezone", "time zone database"),
+    "listen": ("[agent]\nlisten='8460'\n", 1, "agent.listen", "expected HOST:PORT"),
+    "store": ("[agent]\nstore='sqlite:x'\n", 1, "agent.store", "expected embedded:DIR or"),
+    "role of a user": (
+        f"[[users]]\nname='a'\nrole='root'\ntoken_hash='{HASH}'\n",
+        2,
+        "users[0].role",
+        "expected 'viewer', 'operator' or 'supervisor'",
+    ),
+    "token instead of hash": (
+        "[[users]]\nname='a'\nrole='viewer'\ntoken_hash='dcim_abc'\n",
+        3,
+        "users[0].token_hash",
+        "found a value that is not shown here, expected a hash",
+    ),
+    "bad url": (
+        "[[devices]]\nid='d'\naddress='http://x'\nplace='hall-1'\n",
+        2,
+        "devices[2].address",
+        "snmp://",
+    ),
+    "secret in an address": (
+        "[[devices]]\nid='d'\naddress='snmp://s3cret@h'\nplace='hall-1'\n",
+        2,
+        "devices[2].address",
+        "found 'snmp://***@h', expected an address without a secret",
+    ),
+    "no such credentials": (
+        "[[devices]]\nid='d'\naddress='snmp://h'\nplace='hall-1'\ncredentials='snmp-rw'\n",
+        4,
+        "devices[2].credentials",
+        "did you mean 'snmp-ro'?",
+    ),
+    "profile of another protocol": (
+        "[[devices]]\nid='d'\naddress='modbus://h/1'\nplace='hall-1'\nprofile='acme_pdu'\n",
+        4,
+        "devices[2].profile",
+        "a profile for snmp, expected a profile for modbus",
+    ),
+    "profile in the address": (
+        "[[devices]]\nid='d'\naddress='snmp://h?profile=acme_pd'\nplace='hall-1'\n",
+        2,
+        "devices[2].address",
+        "did you mean 'acme_pdu'?",
+    ),
+    "override of no metric": (
+        (
+            "[[devices]]\nid='d'\naddress='snmp://h'\nplace='hall-1'\n"
+            "[devices.override]\n'input/L1/curent' = { scale = 10 }\n"
+        ),
+        5,
+        'devices[2].override."input/L1/curent"',
+        "did you mean 'current'?",
+    ),
+    "override of no point": (
+        (
+            "[[devices]]\nid='d'\naddress='snmp://h'\nplace='hall-1'\nprofile='acme_pdu'\n"
+            "[devices.override]\n'output/L1/current' = { scale = 10 }\n"
+        ),
+        6,
+        'devices[2].override."output/L1/current"',
+        "expected a point of the profile acme_pdu",
+    ),
+    "feed of nobody": (
+        "[[feeds]]\nfrom='ups-b'\nto='pdu-a'\n",
+        1,
+        "feeds[1].from",
+        "did you mean 'ups-a'?",
+    ),
+    "feed from a rack": ("[[feeds]]\nfrom='rack-r01'\nto='pdu-a'\n", 1, "feeds[1].from", "a rack"),
+    "letter of a feed": (
+        "[[feeds]]\nfrom='ups-a'\nto='rack-r01'\nfeed='left'\n",
+        3,
+        "feeds[1].feed",
+        "a capital letter",
+    ),
+    "circle": ("[[feeds]]\nfrom='pdu-a'\nto='ups-a'\n", 0, "feeds[1]", "closes a circle"),
+    "edge to itself": ("[[feeds]]\nfrom='ups-a'\nto='ups-a'\n", 0, "feeds[1]", "closes a circle"),
+    "edge twice": ("[[feeds]]\nfrom='ups-a'\nto='pdu-a'\n", 0, "feeds[1]", "(line 25 has it)"),
+    "loop": (
+        "[[serves]]\nfrom='ups-a'\nto='rack-r01'\nloop='tcs-1'\n",
+        3,
+        "serves[0].loop",
+        "expected the id of a loop",
+    ),
+    "metering of nobody": (
+        "[[metering]]\nrole='it'\npoint='pdu-x/power.active'\n",
+        2,
+        "metering[0].point",
+        "found 'pdu-x'",
+    ),
+    "metering of no metric": (
+        "[[metering]]\nrole='it'\npoint='pdu-a/power'\n",
+        2,
+        "metering[0].point",
+        "found metric 'power'",
+    ),
+    "metering of no point": (
+        "[[metering]]\nrole='it'\npoint='pdu-a/input/power.active'\n",
+        2,
+        "metering[0].point",
+        "expected a point of the profile acme_pdu",
+    ),
+    "metering without telemetry": (
+        (
+            "[[equipment]]\nid='u'\nkind='utility'\nplace='site-1'\n"
+            "[[metering]]\nrole='site_total'\npoint='u/power.active'\n"
+        ),
+        6,
+        "metering[0].point",
+        "a piece of equipment",
+    ),
+    "role of metering": (
+        "[[metering]]\nrole='total'\npoint='ups-a/power.active'\n",
+        1,
+        "metering[0].role",
+        "'site_total', 'it'",
+    ),
+    "water in watts": (
+        "[[metering]]\nrole='water'\npoint='ups-a/power.active'\n",
+        2,
+        "metering[0].point",
+        "found 'power.active' in W, expected a metric in m3",
+    ),
+    "it in cubic metres": (
+        "[[metering]]\nrole='it'\npoint='ups-a/volume'\n",
+        2,
+        "metering[0].point",
+        "expected a metric in W or kWh",
+    ),
+    "category of water": (
+        "[[metering]]\nrole='water'\npoint='ups-a/volume'\ncategory=2\n",
+        0,
+        "metering[0]",
+        "a category only where",
+    ),
+    "webhook twice": (
+        "[[webhooks]]\nname='a'\nurl='https://h'\n[[webhooks]]\nname='a'\nurl='https://h'\n",
+        4,
+        "webhooks[1].name",
+        f"(line {NEXT + 1} has it)",
+    ),
+    "url of a webhook": (
+        "[[webhooks]]\nname='a'\nurl='ftp://token@h'\n",
+        2,
+        "webhooks[0].url",
+        "found a value that is not shown here, expected a URL",
+    ),
+    "secret in the file": (
+        "[credentials.x]\ncommunity='s3cret'\n",
+        1,
+        "credentials.x.community",
+        "unknown key 'community', expected a known key",
+    ),
+    "env and file": (
+        "[credentials.x]\ncommunity_env='A'\ncommunity_file='b'\n",
+        0,
+        "credentials.x",
+        "not both",
+    ),
+    "name of a variable": (
+        "[credentials.x]\ncommunity_env='not a name'\n",
+        1,
+        "credentials.x.community_env",
+        "the name of an environment variable",
+    ),
+    "rules that are not there": (
+        "[rules]\nfiles = [\n'mine.toml']\n",
+        2,
+        "rules.files[0]",
+        "found 'mine.toml', expected a file",
+    ),
+    "unit of a metric": (
+        "[metrics.'x.a']\nunit='kW'\nmeaning='m'\n",
+        1,
+        'metrics."x.a".unit',
+        "found 'kW', expected one of",
+    ),
+    "name of a metric": (
+        "[metrics.'door.opened']\nmeaning='m'\n",
+        0,
+        'metrics."door.opened"',
+        "under x.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_fault_is_told_with_key_and_line(write, case: str):
+    added, line, key, said = CASES[case]
+    (fault,) = faults_of(write(HEAD + added))
+    assert fault.startswith(f"dcim.toml:{NEXT + line}: {key}: ")
+    assert said in fault
+    assert "s3cret" not in fault
+
+
+TWICE = {
+    "the same point": ("pdu-a/power.active", "pdu-a/power.active"),
+    "the device and a part of it": ("pdu-a/power.active", "pdu-a/outlet/1/power.active"),
+    "power and energy": ("pdu-a/power.active", "pdu-a/energy.active"),
+    "both sides of a device": ("ups-a/input/power.active", "ups-a/output/power.active"),
+    "downstream": ("ups-a/output/power.active", "pdu-a/power.active"),
+    "upstream": ("pdu-a/power.active", "ups-a/output/power.active"),
+    "the rack it stands in": ("pdu-a/power.active", "rack-r01/power.active"),
+    "far downstream": ("ups-a/output/power.active", "rack-r01/power.active"),
+}
+
+
+@pytest.mark.parametrize("case", TWICE)
+@pytest.mark.parametrize("role", ["it", "site_total"])
+def test_a_load_metered_twice_is_a_fault_of_the_second(write, case: str, role: str):
+    blocks = [f"[[metering]]\nrole = '{role}'\npoint = '{point}'\n" for point in TWICE[case]]
+    (fault,) = faults_of(write(HEAD + "".join(blocks)))
+    assert fault.startswith(f"dcim.toml:{NEXT + 5}: metering[1].point: found ")
+    assert fault.endswith("expected a load that is metered once")
+
+
+def test_parts_side_by_side_and_other_roles_are_no_double_count(write):
+    text = HEAD + "".join(
+        f"[[metering]]\nrole = '{role}'\npoint = '{point}'\n"
+        for role, point in [
+            ("it", "pdu-a/outlet/1/power.active"),
+            ("it", "pdu-a/outlet/2/power.active"),
+            ("site_total", "ups-a/input/power.active"),
+        ]
+    )
+    assert len(load(write(text), profiles=PROFILES).site.metering) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a = 1\nb = = 2\n", 2), ("[a]\n[a]\n", 2), ('a = "x\n', 1), ("a = [1,\n2\n", 3)],
+)
+def test_what_is_not_toml_is_told_with_its_line(write, text: str, line: int):
+    (fault,) = faults_of(write(text))
+    assert fault.startswith(f"dcim.toml:{line}: found ")
+    assert fault.endswith("expected TOML")
+
+
+def test_bytes_that_are_not_utf8_are_told_with_their_line(tmp_path: Path):
+    path = tmp_path / "dcim.toml"
+    path.write_bytes(b"# ok\n# \xff\n")
+    assert faults_of(path) == ["dcim.toml:2: found other bytes, expected UTF-8 text"]
+
+
+def test_a_file_that_is_not_there(tmp_path: Path):
+    assert faults_of(tmp_path / "no.toml") == [
+        "no.toml:1: found no such file or directory, expected a file to read"
+    ]
+
+
+def test_an_empty_file_wants_a_site(write):
+    assert faults_of(write("")) == [
+        "dcim.toml:1: site: found no [site], expected a table [site] with the id of the site"
+    ]
+
+
+def test_a_secret_that_is_missing_stops_run_but_not_check(write):
+    path = write(HEAD)
+    assert isinstance(load(path, None, PROFILES), Config)
+    with pytest.raises(MissingSecret, match=r"credentials.snmp-ro: .* DCIM_SNMP_RO is not set"):
+        load(path, {}, PROFILES)
+
+
+def test_a_secret_comes_from_a_file_beside_the_configuration(write):
+    write("s3cret\n", "community")
+    path = write(HEAD.replace('community_env = "DCIM_SNMP_RO"', 'community_file = "community"'))
+    assert load(path, {}, PROFILES).targets[1].credentials.community == "s3cret"
+
+
+def test_profiles_of_the_suite_are_taken_where_none_are_given(write):
+    text = HEAD.replace("acme_pdu", "sdm630").replace("snmp://10.0.1.1", "modbus://10.0.1.1/1")
+    assert load(write(text)).site.devices["pdu-a"].kind == "meter"
