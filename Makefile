@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install check test demo bench clean
+.PHONY: install check test demo bench docs clean
 
 install: $(STAMP)
 
@@ -25,6 +25,9 @@ demo: install
 
 bench: install
 	$(BIN)/python benchmarks/run.py
+
+docs: install
+	$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf .venv

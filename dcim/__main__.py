@@ -1,0 +1,5 @@
+"""`python -m dcim` is `dcim`."""
+
+from dcim.cli import main
+
+main()
