@@ -59,7 +59,8 @@ when the device is planned (hourly again), so it may steer scale, unit, metric a
 
 In `component`, in references and as keys of `when` and `maps` stand: `index` (`{index}`), its parts
 `index.1`, `index.2` ..., `name` (the table's name column, made fit for an address) and `{4}`, the
-value of column 4. `maps = { "index.2" = { 1 = "L1", 2 = "L2" } }` rewords them, in components only.
+value of column 4. `maps = { "index.2" = { 1 = "L1", 2 = "L2" } }` rewords them, in components only
+(`component = "{2}outlet/{4}"`, `maps = { 2 = { 1 = "", 2 = "unit/2/" } }`: only chained units are named).
 
 A *match* in `when` is a number, a text, a list of these (one must fit), `"~regex"`, `"!x"` (not),
 `">9"`, `"<0"`, `"exists"` or `"missing"`. Keys beside references: `index...`, `name`,

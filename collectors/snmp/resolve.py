@@ -71,7 +71,7 @@ class Resolved:
 
 
 @dataclass(slots=True)
-class _Place:
+class Place:
     """Where a point of a profile is looked at: a row of a table, or the device itself."""
 
     profile: SnmpProfile
@@ -235,7 +235,7 @@ def resolve(
 ) -> Resolved:
     """The points of a device. Where several claim an address or an OID, the best one gets it."""
     out = Resolved()
-    found: list[tuple[tuple[int, int, int], Binding, Reading | None, _Place]] = []
+    found: list[tuple[tuple[int, int, int], Binding, Reading | None, Place]] = []
     for profile in profiles:
         for place, point, component in _places(profile, answers):
             own = f"{component}/{point.metric}" if component else point.metric
@@ -260,7 +260,7 @@ def resolve(
 
 def _settle(
     out: Resolved,
-    found: list[tuple[tuple[int, int, int], Binding, Reading | None, _Place]],
+    found: list[tuple[tuple[int, int, int], Binding, Reading | None, Place]],
 ) -> None:
     """Give every address and every source to one binding."""
     addresses: dict[str, Binding] = {}
@@ -285,9 +285,9 @@ def _settle(
                 out.limits[binding.channel.address] = limits
 
 
-def _places(profile: SnmpProfile, answers: Answers) -> Iterator[tuple[_Place, SnmpPoint, str]]:
+def _places(profile: SnmpProfile, answers: Answers) -> Iterator[tuple[Place, SnmpPoint, str]]:
     """Every point of a profile that has a value here, with its place and component."""
-    here = _Place(profile, answers)
+    here = Place(profile, answers)
     for point in profile.point:
         if profile.oid(point.at) in answers.values and here.fits(point.when):
             yield here, point, point.component
@@ -297,7 +297,7 @@ def _places(profile: SnmpProfile, answers: Answers) -> Iterator[tuple[_Place, Sn
 
 def _table_places(
     profile: SnmpProfile, answers: Answers, table: Table
-) -> Iterator[tuple[_Place, SnmpPoint, str]]:
+) -> Iterator[tuple[Place, SnmpPoint, str]]:
     rows: dict[str, list[str]] = {}
     for point in table.column:
         if point.at not in rows:
@@ -305,10 +305,10 @@ def _table_places(
     every = sorted({index for indices in rows.values() for index in indices}, key=_numbers)
     lowest = min((number for index in every for number in _numbers(index)), default=1)
     shift = 1 - lowest if table.rebase and lowest == 0 else 0
-    places = {index: _Place(profile, answers, table, index, shift) for index in every}
+    places = {index: Place(profile, answers, table, index, shift) for index in every}
     fitting = {index for index, place in places.items() if place.fits(table.when)}
     taken: set[tuple[str, str, int | None]] = set()
-    out: list[tuple[_Place, SnmpPoint, str]] = []
+    out: list[tuple[Place, SnmpPoint, str]] = []
     for point in table.column:
         for index in rows[point.at]:
             cell = (point.at, index, point.bit if point.bit is not None else point.char)
@@ -327,7 +327,7 @@ def _table_places(
 
 def _bind(
     device: str,
-    place: _Place,
+    place: Place,
     point: SnmpPoint,
     component: str,
     metrics: Mapping[str, Metric],
@@ -374,7 +374,7 @@ def _bind(
     )
 
 
-def _unit(place: _Place, point: SnmpPoint) -> str | None:
+def _unit(place: Place, point: SnmpPoint) -> str | None:
     if point.unit_from is None:
         return point.unit
     told = folded(place.value(point.unit_from.at))
@@ -384,7 +384,7 @@ def _unit(place: _Place, point: SnmpPoint) -> str | None:
     return unit
 
 
-def _factor(place: _Place, point: SnmpPoint) -> float:
+def _factor(place: Place, point: SnmpPoint) -> float:
     """The product of all that other objects say about the scale."""
     factor = 1.0
     if point.factor_from is not None:
@@ -396,7 +396,7 @@ def _factor(place: _Place, point: SnmpPoint) -> float:
     return factor
 
 
-def _mapped(place: _Place, source: FactorFrom) -> float:
+def _mapped(place: Place, source: FactorFrom) -> float:
     if not source.map:
         return _number(place, source.at)
     told = folded(place.value(source.at))
@@ -405,7 +405,7 @@ def _mapped(place: _Place, source: FactorFrom) -> float:
     return source.map[told]
 
 
-def _number(place: _Place, ref: str) -> float:
+def _number(place: Place, ref: str) -> float:
     value = place.value(ref)
     try:
         return float(text_of(value))
@@ -413,7 +413,7 @@ def _number(place: _Place, ref: str) -> float:
         raise Unreadable(f"{place.oid(ref)} gives no number: {text_of(value)!r}") from None
 
 
-def _limits(binding: Binding, refs: LimitRefs, place: _Place) -> Limits:
+def _limits(binding: Binding, refs: LimitRefs, place: Place) -> Limits:
     """The device's thresholds for a point, scaled as its value is."""
     enabled = place.value(refs.enabled) if refs.enabled is not None else None
     out: dict[str, float] = {}

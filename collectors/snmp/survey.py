@@ -1,0 +1,101 @@
+"""Everything that a device says to its profiles, asked once: for the probe and for planning."""
+
+import asyncio
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from collectors.base import CollectError, ProbeResult, Target
+from collectors.profile import Profile
+from collectors.snmp.ber import Value
+from collectors.snmp.client import Client
+from collectors.snmp.identify import Found, describe, identify
+from collectors.snmp.message import V1, V2C, Community
+from collectors.snmp.profile import SnmpProfile
+from collectors.snmp.resolve import Answers, Resolved, resolve, wanted
+from collectors.snmp.transport import Address, Transport
+from dcim.clock import Clock
+from dcim.model.metric import registry
+from dcim.model.reading import Identity, Outage, OutageKind
+
+
+@dataclass(slots=True)
+class Survey:
+    """A device as found: what it is, what it said, and its points."""
+
+    found: Found
+    identity: Identity
+    answers: Answers
+    resolved: Resolved
+
+
+async def survey(
+    client: Client, target: Target, profiles: Mapping[str, SnmpProfile], clock: Clock
+) -> Survey:
+    """Identify a device and read everything its profiles know. CollectError where it is silent."""
+    found = await identify(client, profiles, target.profile)
+    values: dict[str, Value] = {**found.system, **found.roots}
+    client.max_varbinds = min([client.max_varbinds, *(p.max_varbinds for p in found.profiles)])
+    client.bulk = client.bulk and all(p.bulk for p in found.profiles)
+    want = wanted(found.profiles)
+    values |= await client.get([oid for oid in want.scalars if oid not in values])
+    for root, answer in (await client.after(list(want.roots))).items():
+        if answer is not None and answer[0].startswith(root):
+            values[answer[0]] = answer[1]
+    values |= await client.walk(want.columns)
+    answers = Answers(values)
+    resolved = resolve(
+        target.device, found.profiles, answers, registry(), clock.now(), target.override
+    )
+    return Survey(found, describe(target.device, found, answers), answers, resolved)
+
+
+async def probe(
+    target: Target,
+    profiles: Mapping[str, Profile],
+    clock: Clock,
+    transport: Transport | None = None,
+) -> ProbeResult:
+    """Identify one device and read it once. Many may share one transport."""
+    own = transport is None
+    transport = transport or Transport(asyncio.get_running_loop())
+    try:
+        client = Client(transport, await peer_of(target), access_of(target))
+        done = await survey(client, target, snmp_profiles(profiles), clock)
+    except CollectError as error:
+        return ProbeResult(Identity(target.device, "", "", "", ()), [], error.outage)
+    finally:
+        if own:
+            transport.close()
+    outage = client.fault
+    if not done.found.profiles:
+        detail = f"no profile knows it: {done.identity.identity}"
+        outage = Outage(OutageKind.UNIDENTIFIED, detail)
+    readings = [reading for reading in done.resolved.readings if reading is not None]
+    return ProbeResult(done.identity, readings, outage, done.resolved.limits)
+
+
+def snmp_profiles(profiles: Mapping[str, Profile]) -> dict[str, SnmpProfile]:
+    return {name: p for name, p in profiles.items() if isinstance(p, SnmpProfile)}
+
+
+def access_of(target: Target) -> Community:
+    """Version and community of a target."""
+    name = target.url.user or target.credentials.community or "public"
+    version = V1 if target.url.query.get("version") == "1" else V2C
+    return Community(version, name.encode())
+
+
+async def peer_of(target: Target) -> Address:
+    """The numeric address behind a target's host name."""
+    loop = asyncio.get_running_loop()
+    host, port = target.url.host, target.url.port
+    try:
+        infos: Sequence[tuple[object, ...]] = await loop.getaddrinfo(
+            host, port, type=socket.SOCK_DGRAM
+        )
+    except OSError as error:
+        raise CollectError(OutageKind.UNREACHABLE, f"{host}: {error.strerror}") from None
+    address = infos[0][4]
+    assert isinstance(address, tuple)
+    return str(address[0]), int(address[1])

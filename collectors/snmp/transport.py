@@ -1,0 +1,224 @@
+"""UDP for all SNMP devices: one socket a family, request ids, retries with back-off."""
+
+import asyncio
+import contextlib
+import random
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from collectors.snmp.ber import Malformed
+from collectors.snmp.message import Template, request_id_of
+from collectors.snmp.pdu import FIRST_ID, LAST_ID
+from dcim.model.reading import Outage, OutageKind
+
+Address = tuple[str, int]
+OnAnswer = Callable[[bytes | Outage, float], None]  # the answer, and the seconds it took
+
+_BUFFER_BYTES = 4 << 20
+_READS_A_WAKE = 64  # datagrams taken before the loop runs others
+_BACK_OFF = 1.5
+_IP_RECVERR, _IPV6_RECVERR = 11, 25  # Linux: ICMP errors with the address they are about
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened to requests since the start."""
+
+    requests: int = 0
+    retries: int = 0
+    answers: int = 0
+    timeouts: int = 0
+    refused: int = 0
+    late: int = 0  # answers to requests that were given up or answered already
+    foreign: int = 0  # answers from another address than was asked
+    malformed: int = 0
+    unsent: int = 0  # the socket's buffer was full; the retry repairs it
+
+
+@dataclass(slots=True)
+class _Pending:
+    peer: Address
+    payload: bytes
+    on_answer: OnAnswer
+    timeout_s: float
+    tries: int
+    sent_at: float  # loop time of the first try
+    tried_at: float
+    timer: asyncio.TimerHandle
+    foreign: str = ""
+
+
+class Transport:
+    """Asks devices by UDP. Every request ends in one call of its `on_answer`, never more.
+
+    A retry repeats the same request id, so that a late answer to the first try counts.
+    Needs a loop with `add_reader` (asyncio's selector loop, uvloop).
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.counts = Counts()
+        self._loop = loop
+        self._sockets: dict[int, socket.socket] = {}
+        self._pending: dict[int, _Pending] = {}
+        self._last_id = random.randint(FIRST_ID, LAST_ID)
+        self._buffer = memoryview(bytearray(65536))
+
+    def close(self) -> None:
+        """Close the sockets; requests under way end without a call."""
+        for pending in self._pending.values():
+            pending.timer.cancel()
+        self._pending.clear()
+        for sock in self._sockets.values():
+            self._loop.remove_reader(sock)
+            sock.close()
+        self._sockets.clear()
+
+    def request(
+        self,
+        peer: Address,
+        template: Template,
+        on_answer: OnAnswer,
+        timeout_s: float,
+        tries: int = 4,
+    ) -> int:
+        """Send, and call back with the datagram or the outage. Returns the request's id.
+
+        `timeout_s` is that of the first try; each further one waits half as long again.
+        """
+        request_id = self._next_id()
+        payload = template.message(request_id)
+        now = self._loop.time()
+        timer = self._loop.call_later(timeout_s, self._expired, request_id)
+        self._pending[request_id] = _Pending(
+            peer, payload, on_answer, timeout_s, tries - 1, now, now, timer
+        )
+        self.counts.requests += 1
+        self._send(payload, peer)
+        return request_id
+
+    def cancel(self, request_id: int) -> None:
+        """Forget a request; its `on_answer` is not called."""
+        pending = self._pending.pop(request_id, None)
+        if pending is not None:
+            pending.timer.cancel()
+
+    def _next_id(self) -> int:
+        while True:
+            self._last_id = self._last_id + 1 if self._last_id < LAST_ID else FIRST_ID
+            if self._last_id not in self._pending:
+                return self._last_id
+
+    def _send(self, payload: bytes, peer: Address) -> None:
+        family = socket.AF_INET6 if ":" in peer[0] else socket.AF_INET
+        sock = self._sockets.get(family)
+        if sock is None:
+            sock = self._open(family)
+        try:
+            sock.sendto(payload, peer)
+        except BlockingIOError:
+            self.counts.unsent += 1
+        except OSError:
+            # an earlier datagram's ICMP error comes up here; it says nothing of this one
+            self._icmp_errors(sock)
+            with contextlib.suppress(OSError):
+                sock.sendto(payload, peer)
+
+    def _open(self, family: int) -> socket.socket:
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+        with contextlib.suppress(OSError):  # not Linux: a refusal looks like silence
+            if family == socket.AF_INET:
+                sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+            else:
+                sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+        sock.bind(("", 0))
+        self._sockets[family] = sock
+        self._loop.add_reader(sock, self._readable, sock)
+        return sock
+
+    def _readable(self, sock: socket.socket) -> None:
+        for _ in range(_READS_A_WAKE):
+            try:
+                size, peer = sock.recvfrom_into(self._buffer)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._icmp_errors(sock)
+                continue
+            self._received(bytes(self._buffer[:size]), peer)
+
+    def _received(self, data: bytes, peer: tuple[str, int]) -> None:
+        try:
+            request_id = request_id_of(data)
+        except Malformed:
+            self._nonsense(peer)
+            return
+        pending = self._pending.get(request_id)
+        if pending is None:
+            self.counts.late += 1
+            return
+        if peer[1] != pending.peer[1] or peer[0] != pending.peer[0]:
+            self.counts.foreign += 1
+            pending.foreign = peer[0]
+            return
+        del self._pending[request_id]
+        pending.timer.cancel()
+        self.counts.answers += 1
+        pending.on_answer(data, self._loop.time() - pending.tried_at)
+
+    def _nonsense(self, peer: tuple[str, int]) -> None:
+        """A datagram without a readable id: the oldest request to its sender learns of it."""
+        self.counts.malformed += 1
+        for request_id, pending in self._pending.items():
+            if pending.peer == peer[:2]:
+                self._fail(request_id, Outage(OutageKind.MALFORMED, "answer is not SNMP"))
+                return
+
+    def _expired(self, request_id: int) -> None:
+        pending = self._pending[request_id]
+        if pending.tries > 0:
+            pending.tries -= 1
+            pending.timeout_s *= _BACK_OFF
+            pending.tried_at = self._loop.time()
+            pending.timer = self._loop.call_later(pending.timeout_s, self._expired, request_id)
+            self.counts.retries += 1
+            self._send(pending.payload, pending.peer)
+            return
+        self.counts.timeouts += 1
+        waited = self._loop.time() - pending.sent_at
+        if pending.foreign:
+            detail = f"only {pending.foreign} answered, not {pending.peer[0]}"
+            self._fail(request_id, Outage(OutageKind.FOREIGN, detail))
+        else:
+            detail = f"no answer within {waited:.1f} s (device away, or wrong community)"
+            self._fail(request_id, Outage(OutageKind.TIMEOUT, detail))
+
+    def _icmp_errors(self, sock: socket.socket) -> None:
+        """Take queued ICMP errors; each names the peer it is about."""
+        flag = getattr(socket, "MSG_ERRQUEUE", None)
+        if flag is None:
+            return
+        while True:
+            try:
+                _, _, _, peer = sock.recvmsg(1, 1024, flag)
+            except OSError:
+                return
+            self._refused((peer[0], peer[1]))
+
+    def _refused(self, peer: Address) -> None:
+        """Fail what waits for a peer whose port is closed."""
+        ids = [i for i, pending in self._pending.items() if pending.peer == peer]
+        for request_id in ids:
+            self.counts.refused += 1
+            detail = f"nobody listens on UDP port {peer[1]}"
+            self._fail(request_id, Outage(OutageKind.REFUSED, detail))
+
+    def _fail(self, request_id: int, outage: Outage) -> None:
+        pending = self._pending.pop(request_id, None)
+        if pending is None:
+            return
+        pending.timer.cancel()
+        pending.on_answer(outage, self._loop.time() - pending.sent_at)
