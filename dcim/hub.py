@@ -56,6 +56,8 @@ class Hub:
         self._alarms = alarms
         self._outlets = outlets
         self.counts: dict[str, int] = {}  # readings by protocol since the start
+        self.published_at: float | None = None  # the last batch or outage of a device
+        self.ticked_at: float | None = None
 
     def identified(self, identity: Identity) -> None:
         self._live.identified(identity)
@@ -68,6 +70,7 @@ class Hub:
     def publish(self, batch: Batch) -> None:
         now = self._clock.now()
         self._live.update(batch, now)
+        self.published_at = now
         if batch.protocol:
             self.counts[batch.protocol] = self.counts.get(batch.protocol, 0) + len(batch.readings)
         events = list(self._alarms.outage(batch, now)) if batch.device else []
@@ -75,7 +78,7 @@ class Hub:
 
     def tick(self) -> None:
         """Once a second: what has gone stale, what a window gives, what a delay ends."""
-        now = self._clock.now()
+        now = self.ticked_at = self._clock.now()
         stale = list(self._live.stale(now))
         self._live.mark(stale)
         derived = [*self._metrics.update(stale, now), *self._metrics.tick(now)]

@@ -82,6 +82,10 @@ class Live:
     def points_of(self, device: str) -> frozenset[str]:
         return self._points_of.get(device, frozenset())
 
+    def stale_after_s(self, point: str) -> float | None:
+        """Seconds without an answer after which a point is stale; None where none is expected."""
+        return self._stale_after.get(point)
+
     def _forget(self, point: str) -> None:
         for table in (self.readings, self._stale_after, self._seen):
             table.pop(point, None)

@@ -1,0 +1,1 @@
+"""The agent's HTTP API and event stream (DESIGN section 5)."""
