@@ -43,6 +43,7 @@ class EventType(StrEnum):
     RESET = "alarm.reset"
     SHELVED = "alarm.shelved"
     UNSHELVED = "alarm.unshelved"
+    UPDATED = "alarm.updated"  # told to nobody: priority lowered, children counted, a cause found
 
 
 @dataclass(frozen=True, slots=True)

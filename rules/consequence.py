@@ -1,0 +1,108 @@
+"""Once and with the cause: which alarm is a mere consequence of which other one.
+
+Source: ALARMS section 6. A child stays visible under its parent, and says by which it is
+suppressed; a safety alarm is never a child.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from rules.rule import Explained, RuleSet
+from rules.topology import Topology
+from rules.watch import Watcher
+
+
+class Consequences:
+    """Parents and children among the alarms that stand."""
+
+    def __init__(self, rules: RuleSet, topology: Topology) -> None:
+        self._topology = topology
+        self._active: dict[tuple[str, str], Watcher] = {}  # by rule and object: possible causes
+        self._silent: set[str] = set()
+        self._counted: dict[str, Watcher] = {}  # parents whose number of children changed
+        self._causes = frozenset(
+            by for rule in rules.alarms.values() for one in rule.explained for by in one.by
+        )
+
+    def active(self, watcher: Watcher, active: bool) -> None:
+        """Note that an alarm which may explain others holds, or no longer does."""
+        if watcher.rule.id not in self._causes:
+            return
+        key = watcher.rule.id, watcher.object
+        if active:
+            self._active.setdefault(key, watcher)
+        elif self._active.get(key) is watcher:
+            del self._active[key]
+
+    def silent(self, device: str, silent: bool) -> bool:
+        """Note whether a device answers; whether it was silent before."""
+        was = device in self._silent
+        if silent:
+            self._silent.add(device)
+        else:
+            self._silent.discard(device)
+        return was
+
+    def adopt(self, watcher: Watcher) -> None:
+        """Put an alarm under the one that explains it, if there is one."""
+        if watcher.parent is None and (cause := self._cause(watcher)) is not None:
+            self.tie(watcher, cause)
+
+    def tie(self, watcher: Watcher, parent: Watcher) -> None:
+        watcher.parent = parent
+        parent.children.append(watcher)
+        self._counted[parent.id] = parent
+        for child in watcher.children:  # a parent that turns out to be a child hands on its own
+            child.parent = parent
+            parent.children.append(child)
+        watcher.children.clear()
+
+    def release(self, watcher: Watcher) -> None:
+        """Let an alarm stand alone again."""
+        if watcher.parent is not None:
+            watcher.parent.children.remove(watcher)
+            self._counted[watcher.parent.id] = watcher.parent
+            watcher.parent = None
+
+    def explained_by(self, cause: Watcher, standing: Iterable[Watcher]) -> Iterator[Watcher]:
+        """Alarms that came up before the cause that explains them."""
+        if cause.rule.id not in self._causes:
+            return
+        for watcher in list(standing):
+            if watcher.parent is not None or watcher is cause or not watcher.state.active:
+                continue
+            listed = any(cause.rule.id in one.by for one in watcher.rule.explained)
+            if listed and self._cause(watcher) is not None:
+                yield watcher
+
+    def take_counted(self) -> list[Watcher]:
+        """Parents whose number of children has changed since the last call."""
+        counted, self._counted = list(self._counted.values()), {}
+        return counted
+
+    def _cause(self, watcher: Watcher) -> Watcher | None:
+        for explained in watcher.rule.explained:
+            cause = self._look(watcher, explained)
+            if cause is not None:
+                root = cause.parent or cause
+                if root is not watcher:
+                    return root
+        return None
+
+    def _look(self, watcher: Watcher, explained: Explained) -> Watcher | None:
+        def cause(object_id: str) -> Watcher | None:
+            active = (self._active.get((rule, object_id)) for rule in explained.by)
+            return next((w for w in active if w is not None and w is not watcher), None)
+
+        match explained.via:
+            case "device":
+                return cause(watcher.object)
+            case "power":
+                return self._topology.power_cause(watcher.object, cause, explained.any_feed)
+            case "cooling":
+                return self._topology.cooling_cause(watcher.object, cause)
+            case "gateway":
+                behind = self._topology.neighbours(watcher.object)
+                if not self._silent.issuperset(behind):
+                    return None
+                others = (cause(device) for device in behind if device != watcher.object)
+                return next((w for w in others if w is not None), None)

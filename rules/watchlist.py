@@ -1,0 +1,182 @@
+"""Which rules watch which points: compiled when a point is first seen, then one look-up a reading."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from dcim.model.asset import Site
+from dcim.model.metric import Registry
+from dcim.model.reading import address, component_of, metric_of, object_of
+from rules.rule import AlarmRule, Limit, PlaceKind, RuleSet, Unless
+from rules.watch import Gate, LimitSource, Starter, Watcher
+
+
+@dataclass(slots=True)
+class Watch:
+    """Everything that wants to see the readings of one point."""
+
+    watchers: tuple[Watcher, ...] = ()
+    limit: LimitSource | None = None
+    starters: tuple[Starter, ...] = ()
+    gates: tuple[Gate, ...] = ()
+
+    @property
+    def sources(self) -> bool:
+        """Whether others depend on this point."""
+        return bool(self.limit or self.starters or self.gates)
+
+
+@dataclass(slots=True)
+class Watchlist:
+    """All watchers of a site. A point that nobody watches is remembered as such."""
+
+    rules: RuleSet
+    site: Site
+    registry: Registry
+    watchers: dict[str, Watcher] = field(default_factory=dict)  # by id
+    _kinds: dict[str, str] = field(default_factory=dict)
+    _watches: dict[str, Watch | None] = field(default_factory=dict)
+    _limits: dict[str, LimitSource] = field(default_factory=dict)
+    _starters: dict[tuple[str, str], Starter] = field(default_factory=dict)
+    _gates: dict[tuple[str, Unless], Gate] = field(default_factory=dict)
+    _by_metric: dict[str, list[AlarmRule]] = field(default_factory=dict)
+    _outages: list[AlarmRule] = field(default_factory=list)
+    _limit_metrics: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._kinds = {d.id: d.kind for d in self.site.devices.values() if d.kind}
+        for rule in self.rules.alarms.values():
+            if rule.condition == "outage":
+                self._outages.append(rule)
+            else:
+                self._by_metric.setdefault(rule.match.metric, []).append(rule)
+            for level in rule.level:
+                if isinstance(level.limit, Limit) and level.limit.metric:
+                    self._limit_metrics.add(level.limit.metric)
+
+    def table(self) -> Mapping[str, Watch | None]:
+        """Points already compiled; None where nobody watches."""
+        return self._watches
+
+    def identified(self, device: str, kind: str) -> None:
+        """A device's kind has become known: its points are compiled anew."""
+        if self._kinds.get(device) == kind:
+            return
+        self._kinds[device] = kind
+        for point in [p for p in self._watches if object_of(p) == device]:
+            del self._watches[point]
+
+    def compile(self, point: str) -> Watch | None:
+        """Find, once, who watches a point."""
+        watch = Watch(
+            tuple(self._watcher(rule, point) for rule in self.rules_for(point)),
+            self._limit(point),
+            tuple(self._starters_of(point)),
+            tuple(self._gates_of(point)),
+        )
+        self._watches[point] = watch if watch.watchers or watch.sources else None
+        return self._watches[point]
+
+    def rules_for(self, point: str) -> Iterator[AlarmRule]:
+        """The rules that watch a point."""
+        component, object_id = component_of(point), object_of(point)
+        for rule in self._by_metric.get(metric_of(point), ()):
+            fits = rule.match.fits(component) and self._fits(rule, object_id)
+            if fits and all(self._has_limit(level.limit, point) for level in rule.level):
+                yield rule
+
+    def outage_watchers(self, device: str) -> tuple[Watcher, ...]:
+        """The watchers of a device's silence; their address is the device."""
+        return tuple(
+            self._watcher(rule, device) for rule in self._outages if self._fits(rule, device)
+        )
+
+    def restore(self, rule: str, at: str) -> Watcher | None:
+        """The watcher of a stored alarm; None where the rule or the object is gone."""
+        known = self.rules.alarms.get(rule)
+        if known is None or self.kind_of_object(object_of(at)) is None:
+            return None
+        return self._watcher(known, at)
+
+    def kind_of_object(self, object_id: str) -> PlaceKind | None:
+        site = self.site
+        places: dict[PlaceKind, Mapping[str, object]] = {
+            "device": site.devices,
+            "rack": site.racks,
+            "row": site.rows,
+            "hall": site.halls,
+            "loop": site.loops,
+        }
+        if object_id == site.id:
+            return "site"
+        return next((kind for kind, ids in places.items() if object_id in ids), None)
+
+    def _fits(self, rule: AlarmRule, object_id: str) -> bool:
+        match = rule.match
+        if match.kinds and self._kinds.get(object_id, "") not in match.kinds:
+            return False
+        return match.object is None or match.object == self.kind_of_object(object_id)
+
+    def _has_limit(self, limit: float | Limit | None, point: str) -> bool:
+        return (
+            not (isinstance(limit, Limit) and limit.rack)
+            or self._rack_limit(limit, point) is not None
+        )
+
+    def _rack_limit(self, limit: Limit, point: str) -> float | None:
+        rack = self.site.racks.get(object_of(point))
+        value: float | None = getattr(rack, limit.rack or "", None)
+        return None if value is None else limit.factor * value + limit.offset
+
+    def _watcher(self, rule: AlarmRule, at: str) -> Watcher:
+        key = f"{rule.id}@{at}"
+        if key in self.watchers:
+            return self.watchers[key]
+        metric = self.registry.get(metric_of(at)) if rule.condition != "outage" else None
+        watcher = Watcher.of(rule, at, metric.unit if metric else "")
+        self.watchers[key] = watcher
+        for index, level in enumerate(rule.level):
+            if isinstance(level.limit, Limit):
+                self._bind(watcher, index, level.limit)
+        if rule.inhibit:
+            self._starter(object_of(at), rule.inhibit.component).dependents.append(watcher)
+        if rule.unless:
+            gate = self._gate(object_of(at), rule.unless)
+            watcher.gated = gate.closed
+            gate.dependents.append(watcher)
+        return watcher
+
+    def _bind(self, watcher: Watcher, index: int, limit: Limit) -> None:
+        if limit.metric is None:
+            watcher.limits[index] = self._rack_limit(limit, watcher.address)
+            return
+        at = watcher.address
+        component = component_of(at) if limit.component is None else limit.component
+        source = self._limits.setdefault(
+            address(object_of(at), component, limit.metric), LimitSource()
+        )
+        source.dependents.append((watcher, index, limit))
+        source.apply()
+
+    def _limit(self, point: str) -> LimitSource | None:
+        if metric_of(point) not in self._limit_metrics:
+            return None
+        return self._limits.setdefault(point, LimitSource())
+
+    def _starters_of(self, point: str) -> Iterator[Starter]:
+        if metric_of(point) != "run":
+            return
+        for glob in {r.inhibit.component for r in self.rules.alarms.values() if r.inhibit}:
+            if fnmatchcase(component_of(point), glob):
+                yield self._starter(object_of(point), glob)
+
+    def _starter(self, object_id: str, glob: str) -> Starter:
+        return self._starters.setdefault((object_id, glob), Starter())
+
+    def _gates_of(self, point: str) -> Iterator[Gate]:
+        for unless in {rule.unless for rule in self.rules.alarms.values() if rule.unless}:
+            if (component_of(point), metric_of(point)) == (unless.component, unless.metric):
+                yield self._gate(object_of(point), unless)
+
+    def _gate(self, object_id: str, unless: Unless) -> Gate:
+        return self._gates.setdefault((object_id, unless), Gate(unless.states))
