@@ -1,0 +1,24 @@
+"""The console in a terminal: a client of the agent's HTTP API."""
+
+import os
+import sys
+
+from dcim.client import Client
+from dcim.clock import SystemClock
+
+
+def run(url: str, token: str | None, *, read_only: bool = False) -> int:
+    """Run the console on this terminal until its user leaves; the exit code."""
+    terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    if not terminal or os.environ.get("TERM", "dumb") == "dumb":
+        print(
+            "the console needs a terminal; `dcim status` and `dcim alarms` print the same as text",
+            file=sys.stderr,
+        )
+        return 1
+    os.environ["TEXTUAL_ANIMATIONS"] = "none"  # read when textual is first imported
+    from tui.app import ConsoleApp
+
+    app = ConsoleApp(Client(url, token), SystemClock(), read_only=read_only)
+    app.run(mouse=False)
+    return app.return_code or 0

@@ -1,0 +1,1 @@
+"""What the screens show: pure functions from state to rows of (text, role)."""
