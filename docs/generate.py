@@ -21,7 +21,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def metrics() -> str:
-    rows = [(f"`{m.name}`", m.unit, m.kind.value, _range(m), m.meaning) for m in registry().values()]
+    rows = [
+        (f"`{m.name}`", m.unit, m.kind.value, _range(m), m.meaning) for m in registry().values()
+    ]
     head = "# Metrics\n\nEvery quantity the suite knows (`dcim metrics`).\n\n"
     states = [(f"`{m.name}`", ", ".join(m.states)) for m in registry().values() if m.states]
     return (

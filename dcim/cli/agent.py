@@ -1,0 +1,87 @@
+"""The agent: check its file, run it, have it read the file again; and the console."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dcim import log
+from dcim.cli.output import Stop, print_json, run
+from dcim.cli.questions import DEFAULT_URL, JsonOption, UrlOption, ask
+from dcim.client import default_token
+from dcim.config import Config, ConfigError, MissingSecret, load
+
+ConfigFile = Annotated[Path, typer.Argument(help="The site's dcim.toml.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(check)
+    app.command("run")(run_agent)
+    app.command()(reload)
+    app.command()(tui)
+
+
+def read_config(file: Path, secrets: bool = True) -> Config:
+    """The configuration; all faults at once and exit code 2 where it has any."""
+    try:
+        return load(file, os.environ if secrets else None)
+    except ConfigError as error:
+        for fault in error.faults:
+            print(fault, file=sys.stderr)
+        count = len(error.faults)
+        raise Stop(f"{file}: {count} fault{'s' if count != 1 else ''}", 2) from None
+    except MissingSecret as error:
+        raise Stop(f"{file}: {error}") from None
+
+
+def check(file: ConfigFile, json: JsonOption = False) -> None:
+    """Check a configuration without opening a socket; every fault with file, key and line."""
+    config = read_config(file, secrets=False)
+    site = config.site
+    if json:
+        print_json({"file": str(file), "faults": 0, "devices": len(site.devices)})
+        return
+    print(
+        f"{file}: ok. {site.id}: {len(site.halls)} halls, {len(site.rows)} rows, "
+        f"{len(site.racks)} racks, {len(site.devices)} devices, {len(site.feeds)} feeds"
+    )
+
+
+def run_agent(
+    file: ConfigFile,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log as JSON lines.")] = False,
+) -> None:
+    """Run the agent until interrupted. SIGHUP reads the file again; a faulty file changes nothing."""
+    from dcim.app import StartError, serve
+
+    config = read_config(file)
+    log.configure(sys.stderr, json=log_json)
+    try:
+        run(serve(file, config))
+    except StartError as error:
+        raise Stop(str(error)) from None
+    except KeyboardInterrupt:
+        raise Stop(code=0) from None
+
+
+def reload(url: UrlOption = DEFAULT_URL) -> None:
+    """Have the running agent read its file again; a faulty file changes nothing."""
+    print(ask(url, lambda client: client.reload()))
+
+
+def tui(
+    url: Annotated[
+        str, typer.Argument(envvar="DCIM_URL", help="The agent's address.")
+    ] = DEFAULT_URL,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Nothing can be changed.")] = False,
+    no_mouse: Annotated[bool, typer.Option("--no-mouse")] = False,
+) -> None:
+    """The console."""
+    from tui import launch
+
+    try:
+        launch(url, default_token(), read_only=read_only, mouse=not no_mouse)
+    except launch.Refused as error:
+        raise Stop(str(error)) from None

@@ -1,0 +1,180 @@
+"""`dcim probe` and `dcim scan`: what is on the wire, before any configuration."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from collectors.base import Credentials, ProbeResult, Target, parse_url
+from collectors.catalog import load_catalog
+from collectors.profile import ProfileError
+from dcim.cli.output import Stop, number, print_json, print_table, run
+from dcim.clock import SystemClock
+from dcim.model.metric import Registry, registry
+from dcim.model.reading import Reading, component_of, rfc3339
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(probe)
+
+
+def probe(
+    urls: Annotated[
+        list[str] | None, typer.Argument(help="snmp://, modbus://, mqtt:// ...")
+    ] = None,
+    from_file: Annotated[
+        Path | None, typer.Option("--from", help="A file with one URL a line, # comments.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="Use this profile, do not identify.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    toml: Annotated[bool, typer.Option("--toml", help="The [[devices]] block to paste.")] = False,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets")] = False,
+) -> None:
+    """Identify each device, read it once, print what it says. Read-only.
+
+    Exit code 1 if any device did not answer.
+    """
+    texts = [*(urls or []), *(_lines(from_file) if from_file else [])]
+    if not texts:
+        raise Stop("nothing to probe: give URLs or --from FILE", 2)
+    targets = _targets(texts, profile)
+    failed = run(_probe(targets, _shape(json, toml), show_secrets))
+    if failed:
+        raise Stop("" if json else f"{failed} of {len(targets)} did not answer in full")
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise Stop(f"{file}: {error.strerror}") from None
+    return [text for line in lines if (text := line.partition("#")[0].strip())]
+
+
+def _targets(texts: Sequence[str], profile: str | None) -> dict[str, tuple[str, Target]]:
+    """By device id: the URL as it was given, and the target."""
+    targets, faults = {}, []
+    for i, text in enumerate(texts):
+        try:
+            url = parse_url(text)
+        except ValueError as error:
+            faults.append(str(error))
+            continue
+        device = f"device-{i + 1}"
+        name = profile or url.query.get("profile", "auto")
+        credentials = Credentials(community=url.user) if url.scheme == "snmp" else Credentials()
+        targets[device] = (text, Target(device, url, name, credentials=credentials))
+    if faults:
+        raise Stop("\n".join(faults), 2)
+    return targets
+
+
+Printer = Callable[[str, Target, ProbeResult], None]
+
+
+def _shape(json: bool, toml: bool) -> Printer:
+    return _print_json if json else _print_toml if toml else _print_text
+
+
+async def _probe(
+    targets: Mapping[str, tuple[str, Target]], show: Printer, show_secrets: bool
+) -> int:
+    """Print every result as it comes; returns how many devices did not answer."""
+    from collectors.probe import probe_all
+
+    try:
+        catalog = load_catalog()
+    except ProfileError as error:
+        raise Stop(str(error), 2) from None
+    wanted = {target.profile for _, target in targets.values()} - {"auto", *catalog}
+    if wanted:
+        raise Stop(f"no such profile: {', '.join(sorted(wanted))}; see `dcim profiles`", 2)
+    failed = 0
+    async for target, result in probe_all([t for _, t in targets.values()], catalog, SystemClock()):
+        text = targets[target.device][0] if show_secrets else str(target.url)
+        show(text, target, result)
+        failed += result.outage is not None and not result.readings
+    return failed
+
+
+def _print_json(text: str, target: Target, result: ProbeResult) -> None:
+    identity = result.identity
+    if result.outage is not None and not result.readings:
+        error = f"{result.outage.kind}: {result.outage.detail}"
+        print_json({"target": text, "error": error, "outage": result.outage.kind})
+        return
+    print_json(
+        {
+            "target": text,
+            "profile": list(identity.profiles),
+            "vendor": identity.vendor,
+            "model": identity.model,
+            "kind": identity.kind,
+            "identity": identity.identity,
+            "candidates": list(identity.candidates),
+            "inventory": identity.inventory,
+        }
+    )
+    known = registry()
+    for reading in result.readings:
+        print_json({"target": text} | _reading(reading, known))
+
+
+def _reading(reading: Reading, known: Registry) -> dict[str, Any]:
+    metric = known.get(reading.metric)
+    return {
+        "metric": reading.metric,
+        "component": component_of(reading.point),
+        "value": None if reading.state is not None else reading.value,
+        "unit": metric.unit if metric else "1",
+        "state": reading.state,
+        "raw": reading.raw,
+        "quality": reading.quality,
+        "reason": reading.reason,
+        "source": reading.source,
+        "ts": rfc3339(reading.ts),
+    }
+
+
+def _print_text(text: str, target: Target, result: ProbeResult) -> None:
+    identity = result.identity
+    if result.outage is not None and not result.readings:
+        print(f"{text}  NO ANSWER  {result.outage.kind}: {result.outage.detail}\n")
+        return
+    what = " ".join(filter(None, (identity.vendor, identity.model)))
+    print(f"{text}  {what or 'unknown'}  ({identity.kind or 'unknown kind'})")
+    print(f"  profile {', '.join(identity.profiles)}; {identity.identity}")
+    for key, value in identity.inventory.items():
+        print(f"  {key}: {value!r}")
+    if result.outage is not None:
+        print(f"  incomplete: {result.outage.kind}: {result.outage.detail}")
+    rows = [_row(reading) for reading in sorted(result.readings, key=lambda r: r.point)]
+    if rows:
+        print_table(("  point", "value", "unit", "quality", "source", ""), rows, right="lr")
+    print()
+
+
+def _row(reading: Reading) -> tuple[str, str, str, str, str, str]:
+    metric = registry().get(reading.metric)
+    value = reading.state or number(reading.value, metric.digits if metric else 2)
+    unit = "" if reading.state or metric is None or metric.unit == "1" else metric.unit
+    point = "  " + reading.point.partition("/")[2]
+    return point, value, unit, reading.quality, reading.source or "", reading.reason or ""
+
+
+def _print_toml(text: str, target: Target, result: ProbeResult) -> None:
+    """The block to paste; the id is made of the model and wants the site's own name."""
+    if result.outage is not None and not result.readings:
+        print(f"# {text}: {result.outage.kind}: {result.outage.detail}\n")
+        return
+    identity = result.identity
+    name = re.sub(r"[^a-z0-9]+", "-", f"{identity.kind}-{target.url.host}".lower()).strip("-")
+    print("[[devices]]")
+    print(f'id = "{name}"                # {identity.vendor} {identity.model}'.rstrip())
+    print(f'profile = "{identity.profiles[0] if len(identity.profiles) == 1 else "auto"}"')
+    print(f'address = "{target.url}"')
+    if target.url.scheme == "snmp":
+        print('credentials = "snmp-ro"      # [credentials.snmp-ro] community_env = "DCIM_SNMP_RO"')
+    print('place = "hall-1"             # the rack, row or hall it stands in\n')
