@@ -32,6 +32,7 @@ _UNKNOWN_S = 60.0  # between attempts to identify a device that answers
 _GOLDEN = 0.618  # spreads devices evenly over an interval, however many there are
 
 _UNIT_SILENT = frozenset([OutageKind.TIMEOUT, OutageKind.GATEWAY_TARGET, OutageKind.SHORT_FRAME])
+_NOTHING = Outage(OutageKind.MALFORMED, "the device answers, but gives no value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +142,16 @@ class Device:
         if isinstance(inventory, Outage):
             return inventory
         registers = self._take(profile, candidates, inventory, _why(profile, self._given))
-        seen: dict[str, Reading] = {}
+        results: list[Result] = []
         for group in GROUPS:
             result = yield from self._poll(registers, group, self._context.clock.now())
-            if not result.alive and result.outage is not None and registers.blocks(group):
+            results.append(result)
+            if result.outage is not None and not result.alive:
                 return result.outage
-            seen |= {reading.point: reading for reading in result.readings}
+        seen = {reading.point: reading for result in results for reading in result.readings}
+        if not seen:
+            return next((r.outage for r in results if r.outage), _NOTHING)
+        for result in results:
             self._publish(result)
         self._failures = 0
         self._schedule()

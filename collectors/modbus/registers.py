@@ -20,6 +20,7 @@ from dcim.model.reading import Outage, OutageKind, Quality, Reading, address
 
 GROUPS: tuple[Group, ...] = ("fast", "normal", "slow")
 _STRIKES = 2  # nonsensical answers in one poll, after which the rest is not asked for
+_ALL_FAIL = 3  # values that the device fails to give, with none given, after which it gives nothing
 
 NONSENSE = frozenset(  # something answered, but not what was asked
     [
@@ -128,12 +129,14 @@ class Registers:
                 if halves:
                     pending.extendleft(reversed(halves))
                     continue
+                result.outage = result.outage or reply
                 if reply.kind in (OutageKind.DEVICE_FAILURE, OutageKind.BUSY):
                     failed[block] = reply
                     kept.append(block)
+                    if not answers and len(failed) == _ALL_FAIL:
+                        return result  # the device as a whole, not a value: the plan stays
                 else:
                     self._missing.update(block.spans)
-                result.outage = result.outage or reply
                 continue
             result.outage = reply
             kept.append(block)
