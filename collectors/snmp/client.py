@@ -1,7 +1,7 @@
 """Asks one device: GETs packed to what it can take, walks that adapt, failures told apart."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from collectors.base import CollectError
@@ -12,8 +12,9 @@ from collectors.snmp.pdu import ErrorStatus, Request, Response
 from collectors.snmp.transport import Address, Transport
 from dcim.model.reading import Outage, OutageKind
 
+SYS_UP_TIME = "1.3.6.1.2.1.1.3.0"
 _FIRST_TIMEOUT_S = 1.0
-_SHORTEST_TIMEOUT_S, _LONGEST_TIMEOUT_S = 0.25, 3.0
+_SHORTEST_TIMEOUT_S, _LONGEST_TIMEOUT_S = 0.2, 3.0
 _WALK_COLUMNS = 8  # columns walked side by side in one GETBULK
 _FIRST_ROWS = 4  # asked in the first step of a walk, doubled with every further one
 _MOST_ROWS = 20_000  # of one walk; an agent that goes on for ever ends here
@@ -73,9 +74,10 @@ class Client:
         transport: Transport,
         peer: Address,
         access: Community,
+        stats: Stats | None = None,
         max_varbinds: int = 24,
         max_repetitions: int = 20,
-        tries: int = 4,
+        tries: int = 5,
     ) -> None:
         self.peer = peer
         self.access = access
@@ -83,17 +85,21 @@ class Client:
         self.max_repetitions = max_repetitions
         self.bulk = access.version != V1
         self.tries = tries
-        self.stats = Stats()
+        self.stats = stats or Stats()
         self.fault: Outage | None = None  # the last thing that cost a part of an answer
         self._transport = transport
 
-    async def ask(self, request: Request) -> Response:
+    async def knock(self) -> None:
+        """One small question, soon given up; CollectError where the device is silent."""
+        await self.ask(pdu.get([encode_oid(SYS_UP_TIME)]), tries=2)
+
+    async def ask(self, request: Request, tries: int | None = None) -> Response:
         """One request and its response; CollectError where none comes or it is nonsense."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[bytes | Outage] = loop.create_future()
         took = 0.0
 
-        def on_answer(answer: bytes | Outage, took_s: float) -> None:
+        def on_answer(_request_id: int, answer: bytes | Outage, took_s: float) -> None:
             nonlocal took
             took = took_s
             if not done.done():
@@ -101,7 +107,11 @@ class Client:
 
         self.stats.requests += 1
         request_id = self._transport.request(
-            self.peer, self.access.template(request), on_answer, self.stats.timeout_s(), self.tries
+            self.peer,
+            self.access.template(request),
+            on_answer,
+            self.stats.timeout_s(),
+            tries or self.tries,
         )
         try:
             answer = await done
@@ -273,8 +283,3 @@ class _Walk:
                 continue
             self._at[column] = at
             out[".".join(map(str, at))] = varbind.value
-
-
-def values_in(response: Response) -> Mapping[bytes, Value]:
-    """The values of a response by encoded OID."""
-    return {varbind.oid: varbind.value for varbind in response.varbinds}

@@ -12,13 +12,13 @@ from importlib import resources
 
 from collectors.base import CollectError
 from collectors.snmp.ber import Value
-from collectors.snmp.client import Client
+from collectors.snmp.client import SYS_UP_TIME, Client
 from collectors.snmp.profile import SnmpProfile
 from collectors.snmp.resolve import Answers, Place, matches, slug
 from collectors.snmp.values import text_of
 from dcim.model.reading import Identity, OutageKind
 
-SYS_DESCR, SYS_OBJECT_ID, SYS_UP_TIME = (f"1.3.6.1.2.1.1.{n}.0" for n in (1, 2, 3))
+SYS_DESCR, SYS_OBJECT_ID = "1.3.6.1.2.1.1.1.0", "1.3.6.1.2.1.1.2.0"
 _ENTERPRISES = "1.3.6.1.4.1"
 _MOST_ENTERPRISES = 24  # subtrees looked for in one device
 
@@ -33,11 +33,6 @@ class Found:
     profiles: list[SnmpProfile]
     roots: dict[str, Value] = field(default_factory=dict)  # first object below each table found
     enterprises: list[str] = field(default_factory=list)
-
-    @property
-    def same_as(self) -> tuple[str, str]:
-        """What must not change while the device stays the same."""
-        return self.sys_object_id, self.sys_descr
 
 
 @cache

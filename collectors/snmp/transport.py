@@ -13,7 +13,8 @@ from collectors.snmp.pdu import FIRST_ID, LAST_ID
 from dcim.model.reading import Outage, OutageKind
 
 Address = tuple[str, int]
-OnAnswer = Callable[[bytes | Outage, float], None]  # the answer, and the seconds it took
+# the request's id, the datagram or why there is none, and the seconds it took
+OnAnswer = Callable[[int, bytes | Outage, float], None]
 
 _BUFFER_BYTES = 4 << 20
 _READS_A_WAKE = 64  # datagrams taken before the loop runs others
@@ -167,7 +168,7 @@ class Transport:
         del self._pending[request_id]
         pending.timer.cancel()
         self.counts.answers += 1
-        pending.on_answer(data, self._loop.time() - pending.tried_at)
+        pending.on_answer(request_id, data, self._loop.time() - pending.tried_at)
 
     def _nonsense(self, peer: tuple[str, int]) -> None:
         """A datagram without a readable id: the oldest request to its sender learns of it."""
@@ -221,4 +222,4 @@ class Transport:
         if pending is None:
             return
         pending.timer.cancel()
-        pending.on_answer(outage, self._loop.time() - pending.sent_at)
+        pending.on_answer(request_id, outage, self._loop.time() - pending.sent_at)

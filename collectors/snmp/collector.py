@@ -1,0 +1,69 @@
+"""Polls all SNMP devices of a site on one transport."""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+
+from collectors.base import Sink, Target
+from collectors.profile import Profile
+from collectors.snmp.client import Stats
+from collectors.snmp.device import Device, Surroundings
+from collectors.snmp.survey import snmp_profiles
+from collectors.snmp.transport import Counts, Transport
+from collectors.wheel import Counters, Wheel
+from dcim.clock import Clock
+
+_SURVEYS_AT_ONCE = 64
+_STARTS_A_SECOND = 500.0
+
+
+class SnmpCollector:
+    """All SNMP targets. The wheel must be running beside `run`."""
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        profiles: Mapping[str, Profile],
+        sink: Sink,
+        clock: Clock,
+        wheel: Wheel,
+        counters: Counters,
+    ) -> None:
+        self.counts = Counts()  # of the transport
+        self._targets = targets
+        self._profiles = snmp_profiles(profiles)
+        self._sink = sink
+        self._clock = clock
+        self._wheel = wheel
+        self._counters = counters
+        self._devices: dict[str, Device] = {}
+
+    async def run(self) -> None:
+        """Find, plan and poll every target until cancelled."""
+        transport = Transport(asyncio.get_running_loop())
+        self.counts = transport.counts
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                around = Surroundings(
+                    self._profiles,
+                    self._sink,
+                    self._clock,
+                    self._wheel,
+                    self._counters,
+                    transport,
+                    tasks,
+                    asyncio.Semaphore(_SURVEYS_AT_ONCE),
+                )
+                for target in self._targets:
+                    device = self._devices[target.device] = Device(target, around)
+                    spread_s = min(1.0, len(self._targets) / _STARTS_A_SECOND)
+                    device.begin(random.uniform(0, spread_s))
+                await asyncio.Event().wait()
+        finally:
+            for device in self._devices.values():
+                device.stop()
+            transport.close()
+
+    def stats(self) -> dict[str, Stats]:
+        """Requests, timeouts, errors and latency by device."""
+        return {name: device.stats for name, device in self._devices.items()}

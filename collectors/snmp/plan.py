@@ -1,0 +1,179 @@
+"""The request plan of a device: which requests ask for which points, and how often. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from collectors.base import Intervals
+from collectors.profile import Group
+from collectors.snmp import pdu
+from collectors.snmp.ber import encode_oid
+from collectors.snmp.message import Community, Template
+from collectors.snmp.resolve import Answers
+from collectors.snmp.values import Binding
+
+MOST_BYTES = 1400  # of an answer, to stay inside one Ethernet frame
+_VALUE_BYTES = 12  # what a varbind's value and headers take beside its name, generously
+_FEWEST_ROWS = 4  # columns shorter than this are read by GET
+
+
+@dataclass(slots=True)
+class Ask:
+    """One request: what goes out, and the instances that must come back."""
+
+    template: Template
+    oids: list[bytes]
+    bulk: bool = False
+
+
+@dataclass(slots=True)
+class Bound:
+    """A binding with its names as they stand in a response."""
+
+    binding: Binding
+    oid: bytes
+    guard: bytes | None
+
+
+@dataclass(slots=True)
+class Plan:
+    """All that is polled at one interval."""
+
+    interval_s: float
+    asks: list[Ask]
+    bounds: list[Bound]
+    extra: list[bytes] = field(default_factory=list)  # asked for the engine, not for points
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What one device can take and whether it knows GETBULK."""
+
+    max_varbinds: int
+    bulk: bool
+
+
+def plans(
+    bindings: Sequence[Binding],
+    answers: Answers,
+    intervals: Intervals,
+    access: Community,
+    size: Size,
+    extra: Sequence[str] = (),
+) -> list[Plan]:
+    """One plan for each interval; `extra` instances ride with the `normal` one."""
+    seconds: dict[Group, float] = {
+        "fast": intervals.fast,
+        "normal": intervals.normal,
+        "slow": intervals.slow,
+    }
+    by_interval: dict[float, list[Binding]] = {intervals.normal: []}
+    for binding in bindings:
+        by_interval.setdefault(seconds[binding.group], []).append(binding)
+    out = []
+    for interval_s, group in sorted(by_interval.items()):
+        more = [encode_oid(oid) for oid in extra] if interval_s == intervals.normal else []
+        bounds = [_bound(binding) for binding in group]
+        if bounds or more:
+            asks = _asks(group, more, answers, access, size)
+            out.append(Plan(interval_s, asks, bounds, more))
+    return out
+
+
+def get_ask(oids: Sequence[bytes], access: Community) -> Ask:
+    """A GET of these instances."""
+    return Ask(access.template(pdu.get(oids)), list(oids))
+
+
+def _bound(binding: Binding) -> Bound:
+    guard = encode_oid(binding.guard) if binding.guard is not None else None
+    return Bound(binding, encode_oid(binding.oid), guard)
+
+
+def _asks(
+    group: Sequence[Binding],
+    extra: Sequence[bytes],
+    answers: Answers,
+    access: Community,
+    size: Size,
+) -> list[Ask]:
+    instances: dict[str, None] = {}
+    for binding in group:
+        instances[binding.oid] = None
+        if binding.guard is not None:
+            instances[binding.guard] = None
+    asks: list[Ask] = []
+    if size.bulk:
+        for columns, rows, before in _blocks(instances, answers):
+            asks += _bulk_asks(columns, rows, before, access, size)
+            for column in columns:
+                for row in rows:
+                    del instances[f"{column}.{row}"]
+    singles = [*extra, *(encode_oid(oid) for oid in instances)]
+    return [get_ask(part, access) for part in _packed(singles, size.max_varbinds)] + asks
+
+
+def _blocks(
+    instances: Iterable[str], answers: Answers
+) -> list[tuple[list[str], tuple[str, ...], str]]:
+    """Columns polled over the same unbroken run of rows: (columns, rows, the row before them)."""
+    wanted: dict[str, set[str]] = {}
+    for oid in instances:
+        for column, index in _cuts(oid):
+            wanted.setdefault(column, set()).add(index)
+    blocks: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    for column, indices in wanted.items():
+        if len(indices) < _FEWEST_ROWS:
+            continue
+        rows = answers.rows(column)
+        first = next((n for n, row in enumerate(rows) if row in indices), len(rows))
+        run = tuple(rows[first : first + len(indices)])
+        if set(run) == indices:
+            blocks.setdefault((run, rows[first - 1] if first else ""), []).append(column)
+    out: list[tuple[list[str], tuple[str, ...], str]] = []
+    taken: set[str] = set()
+    for (run, before), columns in sorted(blocks.items(), key=lambda b: -len(b[0][0])):
+        free = [c for c in columns if not any(f"{c}.{row}" in taken for row in run)]
+        if free:
+            taken.update(f"{c}.{row}" for c in free for row in run)
+            out.append((free, run, before))
+    return out
+
+
+def _cuts(oid: str) -> Iterable[tuple[str, str]]:
+    """The ways to part an instance into column and index of one to four numbers."""
+    parts = oid.split(".")
+    for size in (1, 2, 3, 4):
+        yield ".".join(parts[:-size]), ".".join(parts[-size:])
+
+
+def _bulk_asks(
+    columns: Sequence[str], rows: Sequence[str], before: str, access: Community, size: Size
+) -> list[Ask]:
+    """GETBULKs over a block, each answer small enough for the device and for one frame."""
+    out = []
+    longest = max(len(encode_oid(f"{column}.{rows[-1]}")) for column in columns)
+    fit = max(1, min(2 * size.max_varbinds, MOST_BYTES // (longest + _VALUE_BYTES)))
+    for first in range(0, len(columns), fit):
+        part = columns[first : first + fit]
+        step = max(1, fit // len(part))
+        for at in range(0, len(rows), step):
+            chunk = rows[at : at + step]
+            start = rows[at - 1] if at else before
+            names = [encode_oid(f"{column}.{start}" if start else column) for column in part]
+            oids = [encode_oid(f"{column}.{row}") for row in chunk for column in part]
+            out.append(Ask(access.template(pdu.get_bulk(names, len(chunk))), oids, bulk=True))
+    return out
+
+
+def _packed(oids: Sequence[bytes], most: int) -> list[list[bytes]]:
+    """Instances shared out over GETs whose answers fit."""
+    out: list[list[bytes]] = []
+    room = 0
+    for oid in oids:
+        need = len(oid) + _VALUE_BYTES
+        if not out or len(out[-1]) >= most or room < need:
+            out.append([])
+            room = MOST_BYTES
+        out[-1].append(oid)
+        room -= need
+    return out

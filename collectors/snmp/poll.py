@@ -1,0 +1,177 @@
+"""One recurring poll of one device, by callbacks: no task, no future, no await."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from collectors.snmp.ber import Malformed, Missing, Value
+from collectors.snmp.client import Client, outage_of
+from collectors.snmp.message import decode_message
+from collectors.snmp.pdu import ErrorStatus, Response
+from collectors.snmp.plan import Ask, Plan, get_ask
+from collectors.snmp.transport import Transport
+from dcim.clock import Clock
+from dcim.model.reading import Outage, OutageKind, Reading
+
+_IN_FLIGHT = 3  # requests to one device at a time
+SILENT = frozenset([OutageKind.TIMEOUT, OutageKind.REFUSED, OutageKind.FOREIGN])
+_SMALL = 8  # varbinds; a request of so few is not the reason for silence
+
+
+@dataclass(slots=True)
+class Result:
+    """What one run of a plan gave."""
+
+    readings: list[Reading] = field(default_factory=list)
+    outage: Outage | None = None
+    answered: bool = False  # the device said something
+    gone: bool = False  # an instance that was there is not there any more
+    shrunk: bool = False  # requests must be smaller: plan anew
+    values: dict[bytes, Value] = field(default_factory=dict)
+
+
+class Poll:
+    """Runs a plan once for every `start`, and calls `done` with what it gave."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        client: Client,
+        transport: Transport,
+        clock: Clock,
+        done: Callable[["Poll", Result], None],
+    ) -> None:
+        self.plan = plan
+        self.busy = False
+        self._client = client
+        self._transport = transport
+        self._clock = clock
+        self._done = done
+        self._todo: list[Ask] = []
+        self._flying: dict[int, Ask] = {}
+        self._result = Result()
+        self._stamps: dict[bytes, float] = {}
+        self._ts = 0.0
+
+    def start(self) -> None:
+        """Send the first requests. Must not be called while busy."""
+        self.busy = True
+        self._result = Result()
+        self._stamps = {}
+        self._todo = list(reversed(self.plan.asks))
+        self._send()
+
+    def cancel(self) -> None:
+        """Forget what is under way; `done` is not called."""
+        for request_id in self._flying:
+            self._transport.cancel(request_id)
+        self._flying.clear()
+        self._todo.clear()
+        self.busy = False
+
+    def _send(self) -> None:
+        client = self._client
+        while self._todo and len(self._flying) < _IN_FLIGHT:
+            ask = self._todo.pop()
+            client.stats.requests += 1
+            request_id = self._transport.request(
+                client.peer, ask.template, self._answered, client.stats.timeout_s(), client.tries
+            )
+            self._flying[request_id] = ask
+
+    def _answered(self, request_id: int, answer: bytes | Outage, took_s: float) -> None:
+        ask = self._flying.pop(request_id)
+        if isinstance(answer, Outage):
+            self._silent(ask, answer)
+        else:
+            self._client.stats.answered(took_s)
+            self._result.answered = True
+            try:
+                self._take(ask, decode_message(answer))
+            except Malformed as error:
+                self._client.stats.errors += 1
+                self._result.outage = Outage(OutageKind.MALFORMED, str(error))
+        if self._todo:
+            self._send()
+        if not self._flying and not self._todo:
+            self._finish()
+
+    def _silent(self, ask: Ask, outage: Outage) -> None:
+        result, client = self._result, self._client
+        client.stats.timeouts += 1
+        result.outage = outage
+        if not result.answered and outage.kind in SILENT:
+            self._todo.clear()  # it is away: asking on would only hold up the next poll
+        elif len(ask.oids) > _SMALL:
+            client.max_varbinds = max(_SMALL, client.max_varbinds // 2)
+            result.shrunk = True
+
+    def _take(self, ask: Ask, response: Response) -> None:
+        result = self._result
+        if response.status != ErrorStatus.NO_ERROR:
+            self._refused(ask, response)
+            return
+        self._ts = self._clock.now()
+        values = result.values
+        for varbind in response.varbinds:
+            values[varbind[0]] = varbind[2]
+        if len(self.plan.asks) > 1:  # several frames: each value keeps the time of its own
+            self._stamps |= dict.fromkeys((varbind[0] for varbind in response.varbinds), self._ts)
+        missing = [oid for oid in ask.oids if oid not in values]
+        if missing:
+            self._incomplete(ask, missing)
+
+    def _incomplete(self, ask: Ask, missing: Sequence[bytes]) -> None:
+        """An answer without all that was asked: cut short, or a table that has changed."""
+        if ask.bulk:
+            if len(missing) == len(ask.oids):
+                self._result.gone = True
+            self._todo.append(get_ask(missing[: self._client.max_varbinds], self._client.access))
+            rest = missing[self._client.max_varbinds :]
+            if rest:
+                self._todo.append(get_ask(rest, self._client.access))
+            self._client.max_varbinds = max(_SMALL, self._client.max_varbinds - 2)
+            self._result.shrunk = True
+            return
+        self._client.stats.errors += 1
+        self._result.outage = Outage(OutageKind.MALFORMED, "answer holds other objects than asked")
+
+    def _refused(self, ask: Ask, response: Response) -> None:
+        """An error-status: smaller, or without what the device cannot give."""
+        client, result = self._client, self._result
+        client.stats.errors += 1
+        if response.status == ErrorStatus.TOO_BIG and len(ask.oids) > 1:
+            middle = len(ask.oids) // 2
+            client.max_varbinds = max(1, min(client.max_varbinds, middle))
+            result.shrunk = True
+            self._todo += [
+                get_ask(o, client.access) for o in (ask.oids[:middle], ask.oids[middle:])
+            ]
+            return
+        bad = response.index - 1
+        if response.status == ErrorStatus.NO_SUCH_NAME and 0 <= bad < len(ask.oids):
+            result.values[ask.oids[bad]] = Missing.NO_SUCH_INSTANCE
+        else:
+            result.outage = outage_of(response)
+        left = [oid for n, oid in enumerate(ask.oids) if n != bad]
+        if 0 <= bad < len(ask.oids) and left:
+            self._todo.append(get_ask(left, client.access))
+
+    def _finish(self) -> None:
+        result = self._result
+        values, stamps, ts = result.values, self._stamps, self._ts
+        readings = result.readings
+        for bound in self.plan.bounds:
+            oid = bound.oid
+            if oid not in values:
+                continue  # its request failed; it turns stale unless the next one succeeds
+            value = values[oid]
+            if type(value) is Missing:
+                result.gone = True
+            guard = values.get(bound.guard) if bound.guard is not None else None
+            reading = bound.binding.decode(value, guard, stamps.get(oid, ts))
+            if reading is not None:
+                readings.append(reading)
+            elif bound.binding.expected:
+                readings.append(bound.binding.channel.bad("the part is not there any more", ts))
+        self.busy = False
+        self._done(self, result)
