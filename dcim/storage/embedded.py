@@ -31,6 +31,7 @@ from dcim.model.wire import TrendBucket
 from dcim.storage import parquet
 from dcim.storage.parquet import DAY_S, QUALITIES, RAW, RESOLUTIONS, Resolution
 from dcim.storage.store import (
+    LATEST_TS,
     Grid,
     Part,
     Sample,
@@ -47,7 +48,6 @@ T = TypeVar("T")
 _CODES = {Quality(name): code for code, name in enumerate(QUALITIES)}
 _NAMES = "(['" + "', '".join(QUALITIES) + "'])"
 _GIVEN = "select point, ts, value, 'good' as quality, null::varchar as reason from given"
-_LATEST_TS = 4e9  # a time beyond 2096 is a fault, and would never be sealed
 _SCHEMA = """
 create table if not exists series (id integer not null, point varchar not null);
 create table if not exists chunk (id integer not null, day integer not null, closed bool not null);
@@ -250,7 +250,7 @@ class EmbeddedStore:
         refused = 0
         for reading in readings:
             ts = reading.ts
-            if not 0 <= ts < _LATEST_TS:
+            if not 0 <= ts < LATEST_TS:
                 refused += 1
                 continue
             try:
@@ -386,7 +386,7 @@ class EmbeddedStore:
     def _clear(self, now: float) -> None:
         """Delete files beyond their time, and those that a later generation has replaced."""
         with self._cursor() as cursor:
-            holds = _generations(cursor, 0, parquet.day_of(_LATEST_TS))
+            holds = _generations(cursor, 0, parquet.day_of(LATEST_TS))
         for path, resolution, day, generation in list(parquet.day_files(self._directory)):
             if generation != holds.get(day) or self._expired(resolution, day, now):
                 path.unlink()

@@ -11,6 +11,7 @@ from dcim.model.wire import TrendBucket
 
 USABLE = (Quality.GOOD, Quality.UNCERTAIN)  # the samples that count in a trend
 MAX_BUCKETS = 20_000
+LATEST_TS = 4e9  # a time beyond 2096 is a fault
 
 
 class StoreError(Exception):
@@ -115,9 +116,9 @@ class Part(NamedTuple):
 
 def grid(start_s: float, end_s: float, step_s: float) -> Grid:
     """The steps that cover [start, end); ValueError where there are too many, or none."""
+    if not (0 <= start_s < end_s < LATEST_TS and 0.001 <= step_s < LATEST_TS):
+        raise ValueError("a trend needs an end after its start, and a step of 1 ms or more")
     step_ms = round(step_s * 1000)
-    if step_ms <= 0 or end_s <= start_s:
-        raise ValueError("a trend needs an end after its start and a step above 0")
     start = math.floor(start_s * 1000 / step_ms) * step_ms
     end = math.ceil(end_s * 1000 / step_ms) * step_ms
     if (end - start) // step_ms > MAX_BUCKETS:

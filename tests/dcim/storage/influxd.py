@@ -55,8 +55,12 @@ class Influxd:
     async def setup(self) -> None:
         """The first user, organisation and bucket."""
         body = {
-            "username": "test", "password": "test-password", "token": TOKEN,
-            "org": ORG, "bucket": BUCKET, "retentionPeriodSeconds": 0,
+            "username": "test",
+            "password": "test-password",
+            "token": TOKEN,
+            "org": ORG,
+            "bucket": BUCKET,
+            "retentionPeriodSeconds": 0,
         }
         async with httpx.AsyncClient() as client:
             (await client.post(f"{self.url}/api/v2/setup", json=body)).raise_for_status()
