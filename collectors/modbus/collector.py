@@ -251,12 +251,7 @@ class Device:
         shared = len(self._endpoint.units) > 1 and outage.kind in _UNIT_SILENT
         longest_s = _DORMANT_S if shared else _BACK_OFF_S
         pause_s = min(longest_s, 2.0 ** min(self._failures - 1, 10))
-        if (
-            self._failures >= _LOST_AFTER
-            or self._registers is None
-            or not self._jobs
-            or "contact" in self._busy
-        ):
+        if self._failures >= _LOST_AFTER or not self._polling:
             self._again_in(pause_s)
         else:
             self._quiet_until = self._context.clock.now() + pause_s
