@@ -203,6 +203,13 @@ class Client:
         body = ShelveIn(occurrence=occurrence, duration_s=duration_s, reason=reason)
         return await self._act(alarm_id, "shelve", body)
 
+    async def reload(self) -> str:
+        """Have the agent read its file again; what it said."""
+        response = await self._ask("POST", "/v1/reload")
+        if response.status_code != httpx.codes.OK:
+            raise _refusal(response)
+        return _parse(TypeAdapter(dict[str, str]), response.content)["detail"]
+
     async def events(
         self, select: Sequence[str] = (), last_event_id: int | None = None
     ) -> AsyncGenerator[Event, None]:

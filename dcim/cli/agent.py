@@ -76,12 +76,10 @@ def tui(
         str, typer.Argument(envvar="DCIM_URL", help="The agent's address.")
     ] = DEFAULT_URL,
     read_only: Annotated[bool, typer.Option("--read-only", help="Nothing can be changed.")] = False,
-    no_mouse: Annotated[bool, typer.Option("--no-mouse")] = False,
 ) -> None:
     """The console."""
-    from tui import launch
+    from tui import run as run_console
 
-    try:
-        launch(url, default_token(), read_only=read_only, mouse=not no_mouse)
-    except launch.Refused as error:
-        raise Stop(str(error)) from None
+    code = run_console(url, default_token(), read_only=read_only)
+    if code:
+        raise Stop(code=code)

@@ -1,8 +1,9 @@
 """What commands share: how they end early, print JSON, and print a table."""
 
 import asyncio
+import contextlib
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -37,11 +38,10 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: str
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """The one place where an event loop starts; uvloop where it has a wheel."""
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        new_event_loop = asyncio.new_event_loop
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with contextlib.suppress(ImportError):
+        from uvloop import new_event_loop as factory
+    with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(main)
 
 

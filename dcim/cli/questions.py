@@ -7,8 +7,10 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from dcim.api.times import parse_time
 from dcim.cli.output import Stop, number, print_json, print_table, run
 from dcim.client import Client, ClientError, default_token
+from dcim.clock import SystemClock
 from dcim.model.metric import registry
 from dcim.model.reading import metric_of
 from dcim.model.wire import AlarmOut, ExplainOut, PointOut, RackOut, StatusOut, TrendOut
@@ -153,12 +155,16 @@ def points(
     json: JsonOption = False,
 ) -> None:
     """Points as they are now."""
-    found = ask(url, lambda client: client.points(select))
+    found = ask(url, lambda client: client.points(_patterns(select)))
     if json:
         print_json([p.model_dump() for p in found])
         return
     rows = [(p.point, point_value(p), p.quality, p.ts[:19], p.reason or "") for p in found]
     print_table(("point", "value", "quality", "time (UTC)", ""), rows, right="lr")
+
+
+def _patterns(text: str) -> list[str]:
+    return [one for part in text.split(",") if (one := part.strip())]
 
 
 def point_value(p: PointOut) -> str:
@@ -178,7 +184,12 @@ def trend(
     csv_: CsvOption = False,
 ) -> None:
     """One point over time: mean, lowest and highest of each step."""
-    answer = ask(url, lambda client: client.trend(point, from_, to, step))
+    now = SystemClock().now()
+    try:
+        start, end = parse_time(from_, now), parse_time(to, now)
+    except ValueError as error:
+        raise Stop(f"--from, --to: {error}", 2) from None
+    answer = ask(url, lambda client: client.trend(point, start, end, step))
     if json:
         print_json(answer.model_dump())
         return
@@ -257,7 +268,7 @@ def watch(
     """Follow alarms (and the points selected) line by line until interrupted."""
 
     async def go(client: Client) -> None:
-        async for event in client.events(select):
+        async for event in client.events(_patterns(select)):
             if json:
                 print_json(event.model_dump(exclude={"status"}))
                 continue

@@ -1,0 +1,54 @@
+"""Docs are code: generated pages are current, examples load, commands named exist."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from dcim.cli.commands import app
+from dcim.config import load
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def _generator():
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["metrics.md", "devices.md", "rules.md", "commands.md"])
+def test_generated_page_is_current(name: str):
+    """`make docs` writes them."""
+    generate = _generator()
+    written = (ROOT / "docs" / name).read_text("utf-8")
+    assert written == generate.NOTE + generate.PAGES[name]()
+
+
+def test_the_example_configuration_has_no_fault(tmp_path: Path):
+    text = (ROOT / "docs" / "configure.md").read_text("utf-8")
+    example = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert example is not None
+    file = tmp_path / "dcim.toml"
+    file.write_text(example[1], "utf-8")
+    assert len(load(file).targets) == 5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_named_in_a_page_exists(page: Path):
+    known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    blocks = re.findall(r"```text\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    named = {m for block in blocks for m in re.findall(r"^(?:\S*/)?dcim ([a-z]+)", block, re.M)}
+    assert named <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
