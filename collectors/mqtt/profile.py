@@ -48,7 +48,8 @@ class MqttPoint(Point):
     """A point in a payload. A JSON boolean counts as the raw number 0 or 1."""
 
     at: Places  # several where more than one topic brings it
-    texts: Annotated[dict[str, int], Field(default_factory=dict)]  # text on the wire -> raw number: `{ ON = 1, OFF = 0 }`
+    # text on the wire -> raw number: `{ ON = 1, OFF = 0 }`
+    texts: Annotated[dict[str, int], Field(default_factory=dict)]
     number_as_text: bool = False  # "21.5" is accepted
     optional: bool = False  # some models lack it: missing or null is no reading instead of `bad`
 
