@@ -88,6 +88,21 @@ def test_a_notification_of_something_else_says_nothing() -> None:
     assert not sink.batches
 
 
+def test_a_tasmota_plug_is_read_and_its_local_time_is_not_believed() -> None:
+    sink = Memory()
+    plug = device("tele/pow1", sink)
+    energy = {"Total": 6.294, "Power": 2635, "Factor": 0.99, "Voltage": 227, "Current": 11.661}
+    say(plug, "tele/pow1/LWT", b"Online", retained=True)
+    say(plug, "tele/pow1/SENSOR", {"Time": "2018-02-15T17:37:10", "ENERGY": energy})
+    assert sink.identities[0].profiles == ("tasmota_energy",)
+    assert sink.latest["d/energy.active"].value == 6.294
+    assert sink.latest["d/power.active"].ts == NOW
+    say(plug, "tele/pow1/SENSOR", {"Epoch": NOW - 3, "ENERGY": energy})
+    assert sink.latest["d/power.active"].ts == NOW - 3
+    say(plug, "tele/pow1/LWT", b"Offline")
+    assert sink.latest["d/power.active"].quality is Quality.STALE
+
+
 def test_a_climate_sensor_without_a_battery_is_well_and_expects_none() -> None:
     sink = Memory()
     sensor = device("zigbee2mqtt/row1/rack05/temp", sink)
