@@ -14,7 +14,7 @@ ROLES = ("viewer", "operator", "supervisor")  # each may what those before it ma
 
 _PREFIX = "dcim_"
 _MAX_TOKEN = 200
-_COST = (2**14, 8, 1)  # N, r, p: 16 MiB and some 30 ms
+_N, _R, _P = 2**14, 8, 1  # 16 MiB and some 30 ms
 _MAX_MEMORY = 2**26
 _CACHE = 256
 _WAITING = 16
@@ -29,12 +29,11 @@ def new_token() -> str:
     return _PREFIX + secrets.token_urlsafe(32)
 
 
-def hash_token(token: str, salt: bytes | None = None) -> str:
+def hash_token(token: str, n: int = _N) -> str:
     """`scrypt$N$r$p$SALT$HASH`, salt and hash in base64."""
-    salt = secrets.token_bytes(16) if salt is None else salt
-    n, r, p = _COST
-    digest = hashlib.scrypt(token.encode(), salt=salt, n=n, r=r, p=p, maxmem=_MAX_MEMORY)
-    return "$".join(("scrypt", str(n), str(r), str(p), _b64(salt), _b64(digest)))
+    salt = secrets.token_bytes(16)
+    digest = hashlib.scrypt(token.encode(), salt=salt, n=n, r=_R, p=_P, maxmem=_MAX_MEMORY)
+    return "$".join(("scrypt", str(n), str(_R), str(_P), _b64(salt), _b64(digest)))
 
 
 def verify_token(token: str, token_hash: str) -> bool:

@@ -11,6 +11,9 @@ from dcim.config.faults import Report, did_you_mean
 from dcim.config.tables import DeviceTable
 from dcim.config.toml_lines import Path
 from dcim.model.metric import UNITS, Registry
+from rules.rule import RuleError
+from rules.rule import builtin as builtin_rules
+from rules.rule import load as load_rules
 
 PLACES = ("site", "halls", "rows", "racks")
 _METRIC_NAME = re.compile(r"x\.[a-z0-9_]+(\.[a-z0-9_]+)*")
@@ -36,9 +39,22 @@ class References:
         self._unique("users", {n: user.name for n, user in self._draft.users.items()})
         self._unique("webhooks", {n: hook.name for n, hook in self._draft.webhooks.items()})
         self._metrics()
-        for n, name in enumerate(self._draft.rules.files):
-            if not (folder / name).is_file():
-                self._report.add(("rules", "files", n), repr(name), "a file that is there")
+        self._rules(folder)
+
+    def _rules(self, folder: FilePath) -> None:
+        """The site's own rules are there, and sound together with the suite's."""
+        files = {folder / name: n for n, name in enumerate(self._draft.rules.files)}
+        there = [file for file in files if file.is_file()]
+        for file in files.keys() - set(there):
+            found = repr(self._draft.rules.files[files[file]])
+            self._report.add(("rules", "files", files[file]), found, "a file that is there")
+        try:
+            load_rules([*builtin_rules(), *there])
+        except RuleError as error:
+            index = {file.name: n for file, n in files.items()}
+            for fault in error.faults:
+                at: Path = ("rules", "files", index[fault.file]) if fault.file in index else ()
+                self._report.add(at, str(fault), "a file of sound rules")
 
     def object(self, path: Path, value: str, sections: Iterable[str]) -> bool:
         """Whether `value` is the id of something of one of the sections; a fault where not."""

@@ -492,3 +492,10 @@ def test_a_secret_comes_from_a_file_beside_the_configuration(write):
 def test_profiles_of_the_suite_are_taken_where_none_are_given(write):
     text = HEAD.replace("acme_pdu", "sdm630").replace("snmp://10.0.1.1", "modbus://10.0.1.1/1")
     assert load(write(text)).site.devices["pdu-a"].kind == "meter"
+
+
+def test_faults_of_the_sites_own_rules_are_told_too(write):
+    write("[[alarm]]\nid = 'mine'\nlimt = 3\n", "mine.toml")
+    faults = faults_of(write(HEAD + "[rules]\nfiles = ['mine.toml']\n"))
+    assert any("mine.toml: alarm.mine.limt: Extra inputs" in fault for fault in faults)
+    assert all(fault.startswith(f"dcim.toml:{NEXT + 1}: rules.files[0]: ") for fault in faults)
