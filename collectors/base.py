@@ -155,10 +155,22 @@ def parse_url(text: str) -> Url:
     path = unquote(parts.path.removeprefix("/"))
     if scheme.startswith("modbus") and not (path.isdigit() and int(path) <= 255):
         raise ValueError(f"expected {scheme}://HOST[:PORT]/UNIT with UNIT 0..255, found {text!r}")
+    if scheme.startswith("mqtt"):
+        _check_mqtt(path, query, text)
     if not port:
         raise ValueError(f"{scheme}:// needs a port: {text!r}")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     return Url(scheme, parts.hostname, port, path, user, password, query)
+
+
+def _check_mqtt(topic: str, query: Mapping[str, str], text: str) -> None:
+    """A plain topic of at most 512 characters, and seconds where seconds are due."""
+    if not topic or len(topic) > 512 or any(sign in topic for sign in "+#\0"):
+        raise ValueError(f"expected mqtt://HOST[:PORT]/TOPIC without + or #, in {_masked(text)!r}")
+    for key in ("listen_s", "expect_s"):
+        seconds = query.get(key, "1")
+        if not seconds.replace(".", "", 1).isdecimal() or float(seconds) <= 0:
+            raise ValueError(f"{key} must be seconds above 0, found {seconds!r}")
 
 
 def _masked(text: str) -> str:

@@ -58,7 +58,8 @@ class Draft:
     created: float
     opens: frozenset[str]  # hooks that get it in any case, and what follows of the occurrence;
     # the others get it if they were told of the occurrence before
-    over: bool = False  # the alarm is normal again: the last message of its occurrence
+    returned: bool = False  # the condition is gone and nothing latched: worthless if it comes first
+    over: bool = False  # the last message of its occurrence
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +183,15 @@ class Outbox:
         key = (hook, draft.alarm, draft.occurrence)
         if hook in draft.opens:
             self._db.execute(
+                "delete from told where hook = ? and alarm = ? and occurrence < ?", key
+            )
+            self._db.execute(
                 "insert or ignore into told (hook, alarm, occurrence) values (?, ?, ?)", key
             )
         elif not self._told(key):
             return
-        if draft.over and self._collapse(key):
+        collapsed = draft.returned and self._collapse(key)
+        if collapsed:
             _log.info("webhooks collapsed", hook=hook, alarm=draft.alarm, id=draft.id)
             added.collapsed[hook] = added.collapsed.get(hook, 0) + 1
         else:
@@ -196,7 +201,7 @@ class Outbox:
                 " values (?, ?, ?, ?, ?, ?, ?, ?)",
                 (hook, draft.id, *key[1:], draft.priority, draft.body, draft.created, 0.0),
             )
-        if draft.over:
+        if draft.over or collapsed:
             self._db.execute(
                 "delete from told where hook = ? and alarm = ? and occurrence = ?", key
             )

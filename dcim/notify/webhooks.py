@@ -25,6 +25,7 @@ __all__ = ["TestResult", "Webhook", "Webhooks"]
 MAX_WAITING = 20_000  # events between the hub and the disk
 _LOOK_S = 0.25  # how often a courier that waits looks at the clock
 
+_CLOSING = (EventType.CLEARED, EventType.RESET)
 _OPENING = (EventType.RAISED, EventType.ESCALATED, EventType.UNSHELVED)
 
 P = ParamSpec("P")
@@ -123,9 +124,8 @@ class Webhooks:
     def _draft(self, event: AlarmEvent) -> Draft | None:
         """What to send, and to whom; None where it is for nobody."""
         alarm = event.alarm
-        over = alarm.state is AlarmState.NORM
         # who was told of an alarm must hear its end, even if it was suppressed meanwhile
-        if not self._names() or not (event.notify or over):
+        if not self._names() or not (event.notify or event.type in _CLOSING):
             return None
         opening = event.notify and event.type in _OPENING
         opens = frozenset(
@@ -145,7 +145,8 @@ class Webhooks:
             body,
             event.ts,
             opens,
-            over=over,
+            returned=alarm.state in (AlarmState.NORM, AlarmState.RTN_UNACK),
+            over=alarm.state is AlarmState.NORM,
         )
 
     def _names(self) -> list[str]:

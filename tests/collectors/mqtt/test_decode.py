@@ -200,7 +200,7 @@ def check_every_reading(data: bytes) -> None:
     for reading in readings.values():
         if reading.quality is Quality.BAD:
             assert reading.value is None
-            assert reading.reason
+            assert orjson.dumps(reading.reason) != b"null"
         else:
             assert reading.value is not None
             assert math.isfinite(reading.value)

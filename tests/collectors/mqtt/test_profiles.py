@@ -8,6 +8,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
+from collectors.base import parse_url
 from collectors.mqtt.device import Device
 from collectors.mqtt.profile import MqttProfile
 from dcim.model.reading import Quality
@@ -129,10 +130,17 @@ def test_a_site_may_state_how_often_its_sensor_speaks() -> None:
     assert sink.expected["d"]["d/leak"] == 150
 
 
-@pytest.mark.parametrize("expect_s", ["soon", "-1", "0", "nan", "inf"])
+@pytest.mark.parametrize("expect_s", ["soon", "-1", "0", "nan", "inf", "1e3", "", "."])
 def test_a_faulty_expectation_is_refused(expect_s: str) -> None:
     with pytest.raises(ValueError, match="expect_s must be seconds"):
-        device(f"z/leak?expect_s={expect_s}", Memory())
+        parse_url(f"mqtt://broker/z/leak?expect_s={expect_s}")
+
+
+@pytest.mark.parametrize("topic", ["", "/", "/z/+", "/z/%23", "/z%00", "/" + "z" * 513])
+def test_a_url_without_a_plain_topic_is_refused(topic: str) -> None:
+    with pytest.raises(ValueError, match="expected mqtt://HOST") as caught:
+        parse_url(f"mqtt://user:secret@broker{topic}")
+    assert "secret" not in str(caught.value)
 
 
 def test_every_point_of_every_profile_states_its_source() -> None:

@@ -18,7 +18,7 @@ def draft(
     name: str, alarm: str = "a", *, opens: bool = True, over: bool = False, priority: int = 1
 ) -> Draft:
     chosen = ALL if opens else frozenset[str]()
-    return Draft(name, alarm, 1, priority, name.encode(), 1000.0, chosen, over)
+    return Draft(name, alarm, 1, priority, name.encode(), 1000.0, chosen, over, over)
 
 
 @pytest.fixture

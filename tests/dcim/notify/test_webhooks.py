@@ -98,6 +98,24 @@ async def test_an_alarm_over_before_anybody_heard_of_it_is_not_sent() -> None:
         assert [d.body["data"]["point"] for d in receiver.deliveries] == ["leak-row2/leak"]  # type: ignore[index]
 
 
+async def test_a_leak_that_has_dried_is_still_told_because_it_is_latched() -> None:
+    async with serving(Receiver(SECRET)) as receiver:
+        async with running(webhooks([webhook(receiver.url)])) as notify:
+            notify.alarms([event(UNACK), event(AlarmState.LATCH_UNACK, seq=2)])
+            await receiver.until(lambda: len(receiver.deliveries) == 2)
+        assert [d.type for d in receiver.deliveries] == ["alarm.raised", "alarm.cleared"]
+
+
+async def test_an_alarm_returned_before_anybody_heard_is_not_told_when_acknowledged() -> None:
+    async with serving(Receiver(SECRET)) as receiver:
+        async with running(webhooks([webhook(receiver.url)])) as notify:
+            notify.alarms([event(UNACK), event(AlarmState.RTN_UNACK, seq=2)])
+            notify.alarms([event(NORM, seq=3, kind=EventType.ACKNOWLEDGED)])
+            notify.alarms([event(UNACK, address="leak-row2/leak")])
+            await until(lambda: notify.status()[0].delivered == 1)
+        assert [d.body["data"]["point"] for d in receiver.deliveries] == ["leak-row2/leak"]  # type: ignore[index]
+
+
 async def test_the_end_of_an_alarm_is_told_even_if_it_was_suppressed_meanwhile() -> None:
     async with (
         serving(Receiver(SECRET)) as receiver,
