@@ -17,7 +17,7 @@ from tui.feed import feed
 from tui.keys import Place
 from tui.palette import palette
 from tui.screens.board import Board
-from tui.screens.dialogs import Dialog, Field, Prompt
+from tui.screens.dialogs import Prompt, answer_dialog
 from tui.state import Link, State, annunciated
 from tui.view import alarmlist, alarms, other, overview, plant
 from tui.view.text import Row, clean
@@ -30,6 +30,8 @@ _VIEWS: Mapping[Place, Callable[[State, Ui], list[Row]]] = {
 }
 _NOTICE_S = 12.0
 _TWICE_S = 2.0
+_SITE_EVERY_S = 60.0
+_SITE_SOON_S = 3.0
 _TREND_EVERY_S = 60.0
 _TREND_SPAN_S = 3600.0
 _TREND_STEPS = 8
@@ -63,6 +65,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._rung: set[tuple[str, int]] = set()  # occurrences of priority 1 that have rung
         self._interrupted = float("-inf")
         self._trends_due = 0.0
+        self._site_due = float("inf")
 
     def get_default_screen(self) -> Screen[None]:
         return Board(self._palette, self.press)
@@ -94,6 +97,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         match item:
             case SiteOut():
                 self.state.site = item
+                self._site_due = now + _due_s(item)
             case ClientError():
                 self.state.lose(str(item), now)
                 self.draw()
@@ -119,6 +123,17 @@ class ConsoleApp(App[None], inherit_bindings=False):
         if loud and not self.ui.muted:
             self.bell()
         self._rung |= loud
+
+    async def _fetch_site(self) -> None:
+        """Devices are identified one by one; what is new may need other points."""
+        try:
+            site = await self._client.site()
+        except ClientError:
+            return  # the stream will tell
+        old = self.state.site
+        self._take(site)
+        if old is None or self._patterns(old) != self._patterns(site):
+            self._subscribe()
 
     async def _fetch_trends(self) -> None:
         """The last hour of what the Overview shows, once a minute."""
@@ -146,6 +161,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
         if wide and self.state.link is Link.UP and now >= self._trends_due:
             self._trends_due = now + _TREND_EVERY_S
             self.run_worker(self._fetch_trends(), name="trends", group="trends", exclusive=True)
+        if self.state.link is Link.UP and now >= self._site_due:
+            self._site_due = float("inf")
+            self.run_worker(self._fetch_site(), name="site", group="site", exclusive=True)
         self.draw()
 
     def draw(self) -> None:
@@ -326,7 +344,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
             if texts is not None:
                 self.run_worker(self._send(verb, alarm, texts), name=f"{verb} {alarm.id}")
 
-        self.push_screen(_dialog(verb, alarm, user), done)
+        self.push_screen(answer_dialog(verb, alarm, user), done)
 
     async def _send(self, verb: Verb, alarm: AlarmOut, texts: Sequence[str]) -> None:
         """Send the occurrence that was on the screen, never a later one; not queued, not repeated."""
@@ -351,32 +369,10 @@ class ConsoleApp(App[None], inherit_bindings=False):
             self.tell(answer.outcome(verb, alarm, said))
 
 
+def _due_s(site: SiteOut) -> float:
+    """Ask for the site again soon while a device has not said what it is."""
+    return _SITE_SOON_S if any(not d.kind for d in site.devices) else _SITE_EVERY_S
+
+
 def _loud(alarm: AlarmOut) -> bool:
     return alarm.priority == 1 and annunciated(alarm) and alarm.state is AlarmState.UNACK
-
-
-def _dialog(verb: Verb, alarm: AlarmOut, user: str) -> Dialog:
-    sign = alarmlist.MARKS[min(4, max(1, alarm.priority))]
-    facts = [
-        f"{sign} {clean(alarm.address)} {clean(alarm.title)} {alarmlist.against(alarm)}",
-        f"occurrence {alarm.occurrence}, raised {clean(alarm.raised_at)}",
-        f"you: {clean(user)}",
-    ]
-    shortest, longest = answer.COMMENT
-    needed = verb is Verb.SHELVE or (verb is Verb.ACKNOWLEDGE and alarm.priority <= 2)
-    label = "reason" if verb is Verb.SHELVE else "comment"
-    hint = f"{shortest}..{longest} characters" if needed else "may be empty"
-    fields = [
-        Field(f"{label} ({hint}):", lambda text: answer.comment_fault(answer.tidy(text), needed))
-    ]
-    if verb is Verb.SHELVE:
-        fields.insert(0, Field("for how long (30m, 2h; at most 8h):", _duration_fault, "1h"))
-    if verb is Verb.ACKNOWLEDGE:
-        facts.append(
-            "Acknowledging does not clear the alarm: it stays until its condition is over."
-        )
-    return Dialog(f" {verb} ", facts, fields, str(verb))
-
-
-def _duration_fault(text: str) -> str:
-    return "" if answer.duration_s(text) else "such as 30m or 2h, at most 8h"

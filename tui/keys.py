@@ -31,7 +31,7 @@ KEYS = (
     Key(("a",), "acknowledge", "acknowledge", Place.ALARMS, "a ack"),
     Key(("s",), "shelve", "shelve, unshelve", Place.ALARMS, "s shelve"),
     Key(("r",), "reset", "reset once latched", Place.ALARMS, "r reset"),
-    Key(("enter",), "enter", "alarms; fold consequences"),
+    Key(("enter",), "enter", "alarms; there: unfold"),
     Key(("escape",), "back", "up: no filter, overview"),
     Key(("j", "down"), "down", "next line", Place.ALARMS),
     Key(("k", "up"), "up", "line before", Place.ALARMS),

@@ -20,6 +20,7 @@ class FakeAgent:
         self.answer: tuple[int, ActionOut | dict[str, Any]] = (200, ActionOut(result="accepted"))
         self.requests: list[tuple[str, str, dict[str, Any]]] = []  # method, path, body
         self.selections: list[str] = []
+        self.last_event_ids: list[str | None] = []
         self.streams: set[asyncio.StreamWriter] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
@@ -72,6 +73,7 @@ class FakeAgent:
         if headers.get("authorization") != f"Bearer {TOKEN}":
             _reply(writer, 401, b'{"detail": "no such token"}')
         elif path == "/v1/events":
+            self.last_event_ids.append(headers.get("last-event-id"))
             self.selections.append(parse_qs(query).get("select", [""])[0])
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
             writer.write(sse(self.snapshot))

@@ -10,6 +10,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from dcim.model.wire import AlarmOut
+from tui.answer import COMMENT, Verb, comment_fault, duration_s, tidy
+from tui.view import alarmlist
+from tui.view.text import clean
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -106,3 +111,27 @@ class Prompt(ModalScreen[str | None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.dismiss(event.value.removeprefix(self._sign).strip())
+
+
+def answer_dialog(verb: Verb, alarm: AlarmOut, user: str) -> Dialog:
+    """What is asked before an alarm is answered."""
+    sign = alarmlist.MARKS[min(4, max(1, alarm.priority))]
+    facts = [
+        f"{sign} {clean(alarm.address)} {clean(alarm.title)} {alarmlist.against(alarm)}",
+        f"occurrence {alarm.occurrence}, raised {clean(alarm.raised_at)}",
+        f"you: {clean(user)}",
+    ]
+    shortest, longest = COMMENT
+    needed = verb is Verb.SHELVE or (verb is Verb.ACKNOWLEDGE and alarm.priority <= 2)
+    label = "reason" if verb is Verb.SHELVE else "comment"
+    hint = f"{shortest}..{longest} characters" if needed else "may be empty"
+    fields = [Field(f"{label} ({hint}):", lambda text: comment_fault(tidy(text), needed))]
+    if verb is Verb.SHELVE:
+        fields.insert(0, Field("for how long (30m, 2h; at most 8h):", _duration_fault, "1h"))
+    if verb is Verb.ACKNOWLEDGE:
+        facts.append("Acknowledging does not clear the alarm; it stays until it is over.")
+    return Dialog(f" {verb} ", facts, fields, str(verb))
+
+
+def _duration_fault(text: str) -> str:
+    return "" if duration_s(text) else "such as 30m or 2h, at most 8h"

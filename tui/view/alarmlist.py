@@ -4,17 +4,20 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from dcim.model.alarm import AlarmState
 from dcim.model.reading import Quality, component_of, metric_of, object_of
 from dcim.model.wire import AlarmOut
 from tui.state import State, annunciated, seconds
 from tui.view import value
-from tui.view.text import Row, Span, clean, fit, left
+from tui.view.text import Row, Span, clean, cut, fit, left
 from tui.view.text import width as cells_of
 from tui.view.ui import Ui, moment
 
 MARKS = {1: "1!", 2: "2*", 3: "3+", 4: "4o"}
 _COMPARISON = re.compile(r">=|<=|==|!=|>|<")
+_COMMENT_CELLS = 18
 _UNACKNOWLEDGED = frozenset([AlarmState.UNACK, AlarmState.LATCH_UNACK, AlarmState.RTN_UNACK])
 
 
@@ -108,11 +111,9 @@ def where(alarm: AlarmOut) -> str:
     return clean(object_of(alarm.address))
 
 
-def what(alarm: AlarmOut, folded: int = 0) -> str:
+def what(alarm: AlarmOut) -> str:
     component = component_of(alarm.address)
-    part = f" ({clean(component)})" if component else ""
-    more = f" (+{folded})" if folded > 0 else ""
-    return f"{clean(alarm.title)}{more}{part}"
+    return clean(f"{alarm.title} ({component})" if component else alarm.title)
 
 
 def against(alarm: AlarmOut) -> str:
@@ -157,12 +158,20 @@ def row(entry: Entry, state: State, ui: Ui, brief: bool = False) -> Row:
     spans.append(Span(left(state_text(alarm), 12 if ui.wide else 11) + " ", how))
     indent = "> " if entry.depth else ""
     spans.append(Span(left(f"{indent}{where(alarm)}", 18 if ui.wide else 11) + " ", how))
-    tail = against(alarm)
-    if ui.wide and alarm.comment:
-        tail = f'{tail}  "{left(clean(alarm.comment), 20).rstrip()}"'
-    free = ui.columns - cells_of(spans) - len(tail) - 2
-    spans.append(Span(f"{left(what(alarm, entry.folded), max(8, free))} {tail}", how))
+    spans.append(Span(_what_and_value(entry, ui.columns - cells_of(spans) - 1, ui.wide), how))
     return fit(spans, ui.columns)
+
+
+def _what_and_value(entry: Entry, cells: int, wide: bool) -> str:
+    """The title gives way, its count of consequences and the value do not; a comment if it fits."""
+    title, tail = what(entry.alarm), against(entry.alarm)
+    more = f" (+{entry.folded})" if entry.folded > 0 else ""
+    free = cells - len(more) - len(tail) - 1
+    spare = free - cell_len(title) - 4
+    if wide and entry.alarm.comment and spare >= _COMMENT_CELLS:
+        tail = f'"{cut(clean(entry.alarm.comment), _COMMENT_CELLS)}"  {tail}'
+        free = cells - len(more) - cell_len(tail) - 1
+    return f"{left(cut(title, max(8, free)) + more, max(8, free + len(more)))} {tail}"
 
 
 def counts(state: State) -> dict[int, int]:

@@ -25,7 +25,7 @@ def help_rows(state: State, ui: Ui) -> list[Row]:
     groups = [keys.help_lines(keys.Place.ANY), keys.help_lines(keys.Place.ALARMS)]
     rows: list[Row] = [_halves("EVERYWHERE", "ALARMS", half, "label")]
     for pair in zip_longest(*groups, fillvalue=("", "")):
-        first, second = (f"{left(names, 13)}{meaning}" for names, meaning in pair)
+        first, second = (f"{left(names, 12)} {meaning}" for names, meaning in pair)
         rows.append(_halves(first, second, half, "value"))
     rows.append(_halves("SIGNS", "", half, "label"))
     rows += [fit([Span(f"  {line}")], ui.columns) for line in _SIGNS]

@@ -108,7 +108,7 @@ def _cell(plant: Plant, rack: RackOut | None, size: int, ui: Ui) -> list[Span]:
 
 def _capacity(plant: Plant, cells: int, room: int) -> list[Row]:
     """What is known of the room left; what is not known is left out."""
-    lines: list[list[Span]] = [[Span("  CAPACITY      free / limit", "label")]]
+    lines: list[list[Span]] = [[Span("  CAPACITY  free / limit", "label")]]
     lines += [*_power_left(plant), *_failover(plant)]
     out = [fit(line, cells) for line in lines[:room]]
     blank: Row = (Span(" " * cells),)
@@ -128,7 +128,7 @@ def _power_left(plant: Plant) -> list[list[Span]]:
     lines = [
         [
             Span("  power   ", "label"),
-            Span(right(text, 18), "stale" if stale else "value"),
+            Span(right(text, 14), "stale" if stale else "value"),
             Span(partly if len(racks) < len(plant.site.racks) else "", "strong"),
         ]
     ]
@@ -182,8 +182,8 @@ def _alarms(state: State, ui: Ui, room: int) -> list[Row]:
 
 def _summary(state: State) -> Span:
     if state.link is not Link.UP:
-        return Span("? active, ? not acknowledged", "stale")
+        return Span("? alarms, ? not acknowledged", "stale")
     counted = sum(alarmlist.counts(state).values())
-    text = f"{counted} active, {alarmlist.unacknowledged(state)} not acknowledged"
+    text = f"{counted} alarms, {alarmlist.unacknowledged(state)} not acknowledged"
     shelved = sum(a.shelved_until is not None for a in state.alarms.values())
     return Span(f"{text}, {shelved} shelved" if shelved else text, "label")

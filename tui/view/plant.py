@@ -30,6 +30,7 @@ _FACILITY = Scale(0, 50, 10, 40)  # facility water up to class W40
 _MARGIN = Scale(0, 30, 3, 30)
 _HVDC = {240: Scale(190, 290, 204, 288), 336: Scale(260, 400, 282, 400)}  # by nominal volts
 
+_USUAL = (None, "online", "eco", "float")  # modes in which the mains carry the load
 _EACH = 4  # devices of a kind that have a line of their own
 
 
@@ -52,8 +53,8 @@ def selection(site: SiteOut) -> list[str]:
 
 
 def _of_ids(ids: Sequence[str], metrics: Sequence[str]) -> list[str]:
-    """Many objects by what their ids begin with: a selection must fit into a URL."""
-    heads = [_beginning(ids) + "*"] if len(ids) > 8 else ids
+    """Several objects by what their ids begin with: the agent takes 64 patterns at most."""
+    heads = [_beginning(ids) + "*"] if len(ids) > 1 else ids
     return [f"{head}/{metric}" for head in heads for metric in metrics]
 
 
@@ -111,7 +112,7 @@ class Plant:
             *self._total("heat removed", units, "heat", rank=2),
             *self._leaks(),
             *self._margin(),
-            self._ratio("WUE", "wue", rank=3),
+            self._ratio("WUE", "wue", rank=2),
             *self._weather(),
         ]
 
@@ -184,11 +185,14 @@ class Plant:
     def _ups(self, device: DeviceOut) -> Item:
         loads = self._points(device, "output/load", "output/*load", "load", "*load")
         point = max(loads, key=lambda p: p.value or 0.0, default=None)
-        mode = self.state.points.get(f"{device.id}/mode")
-        unusual = mode is not None and mode.state not in (None, "online", "eco", "float")
-        tail = self._show(mode).text if unusual else ""
         trend = point.point if point else ""
+        tail = self._unusual(device)
         return Item(f"{device.id} load", self._show(point), (device.id,), _LOAD, tail, trend)
+
+    def _unusual(self, device: DeviceOut) -> str:
+        """How it feeds its load, where that is not the usual way."""
+        mode = self.state.points.get(f"{device.id}/mode")
+        return self._show(mode).text if mode and mode.state not in _USUAL else ""
 
     def _bus(self, device: DeviceOut) -> Item:
         point = next(iter(self._points(device, "bus/voltage", "*bus/voltage")), None)
@@ -196,7 +200,8 @@ class Plant:
         nominal = min(_HVDC, key=lambda v: abs(v - volts))
         scale = _HVDC[nominal] if _HVDC[nominal].low <= volts else None
         trend = point.point if point else ""
-        return Item(f"{device.id} bus", self._show(point), (device.id,), scale, "", trend, 2)
+        tail = self._unusual(device)
+        return Item(f"{device.id} bus", self._show(point), (device.id,), scale, tail, trend, 2)
 
     def _batteries(self) -> list[Item]:
         found = of_kind(self.site, "ups")
@@ -242,7 +247,7 @@ class Plant:
         point = max(points, key=lambda p: p.value or 0.0, default=None)
         if point is None:
             return []
-        return [Item("facility sup", self._show(point), (), _FACILITY, "", point.point, 3)]
+        return [Item("facility sup", self._show(point), (), _FACILITY, "", point.point, 4)]
 
     def _pumps(self, units: Sequence[DeviceOut]) -> list[Item]:
         pumps = [p for p in self._all(units, "pump/*/run", "*run") if p.state is not None]

@@ -1,0 +1,287 @@
+"""The pictures: dumps as they should be, and what each state must show."""
+
+from pathlib import Path
+
+import pytest
+
+from dcim.model.alarm import AlarmState
+from dcim.model.reading import rfc3339
+from dcim.model.wire import Event, RackOut
+from tests.tui import hall
+from tui.palette import palette
+from tui.state import State
+from tui.view import alarmlist, alarms, other, overview, plant
+from tui.view.text import Row, plain, width
+from tui.view.ui import Ui
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+VIEWS = {"overview": overview.rows, "alarms": alarms.rows, "help": other.help_rows}
+SIZES = [(80, 24), (120, 40), (200, 60)]
+
+
+def live() -> State:
+    state = State(site=hall.site())
+    state.apply(hall.snapshot(), hall.NOW)
+    return state
+
+
+def ui(columns: int = 80, lines: int = 24, **more) -> Ui:
+    return Ui(now=hall.NOW, columns=columns, lines=lines, **more)
+
+
+def roles(rows: list[Row], text: str) -> set[str]:
+    return {span.role for row in rows for span in row if text in span.text}
+
+
+def line(text: str, part: str) -> str:
+    return next(row for row in text.splitlines() if part in row)
+
+
+@pytest.mark.parametrize("size", SIZES[:2], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("name", ["overview", "alarms"])
+def test_picture_is_as_it_was_looked_at(name, size):
+    """To take a new picture: delete the file, run once, look at it."""
+    file = SNAPSHOTS / f"{name}-{size[0]}x{size[1]}.txt"
+    got = plain(VIEWS[name](live(), ui(*size)))
+    if not file.exists():
+        file.write_text(got)
+        pytest.fail(f"new picture {file.name}: look at it")
+    assert got == file.read_text()
+
+
+@pytest.mark.parametrize("size", [*SIZES, (81, 25), (109, 30), (110, 24)])
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS.keys())
+@pytest.mark.parametrize("state", [live(), State(), State(site=hall.site())])
+def test_every_row_fills_the_screen_exactly(view, size, state):
+    rows = view(state, ui(*size))
+    assert len(rows) == size[1]
+    assert {width(row) for row in rows} == {size[0]}
+    assert {span.role for row in rows for span in row} <= palette({}).roles
+
+
+def test_without_an_agent_nothing_is_said_to_be_well():
+    for view in (overview.rows, alarms.rows):
+        text = plain(view(State(error="no connection: refused"), ui()))
+        assert "no data" in text
+        assert "no active alarm" not in text
+        assert "[1!]?" in text
+        assert "NO CONNECTION" in text
+
+
+def test_a_lost_connection_freezes_counters_and_ages_values():
+    state = live()
+    state.lose("no connection: reset", hall.NOW + 2)
+    later = ui()
+    later.now = hall.NOW + 62
+    text = plain(overview.rows(state, later))
+    assert "NO CONNECTION since 21:14:07Z, data frozen" in text
+    assert "[1!]? [2*]? [3+]?" in text
+    assert "? alarms, ? not acknowledged" in text
+    assert "62.0* %" in text
+    assert "63 s old" in text
+    assert "??" in line(text, "row-1")
+    assert "55" not in line(text, "row-1")
+
+
+def test_no_value_of_a_lost_plant_is_drawn_as_fresh():
+    state = live()
+    state.lose("gone", hall.NOW)
+    later = ui(120, 40)
+    later.now = hall.NOW + 30
+    look = plant.Plant(hall.site(), state, later.now)
+    items = [*look.power(), *look.cooling()]
+    assert items
+    assert {item.shown.role for item in items} <= {"stale", "bad"}
+
+
+def test_an_empty_list_is_called_empty_only_while_connected():
+    state = State(site=hall.site())
+    state.apply(Event(kind="snapshot", seq=1, status=hall.status()), hall.NOW)
+    assert "no active alarm" in plain(overview.rows(state, ui()))
+    state.lose("gone", hall.NOW)
+    assert "no active alarm" not in plain(overview.rows(state, ui()))
+
+
+def test_pue_is_absent_with_its_reason():
+    text = plain(overview.rows(live(), ui(120, 40)))
+    assert "? coverage below 95 %" in line(text, "PUE 15 min")
+
+
+def test_totals_state_their_coverage():
+    assert "(15/16 racks)" in line(plain(overview.rows(live(), ui())), "IT load")
+
+
+def test_an_alarm_marks_panel_and_rack():
+    rows = overview.rows(live(), ui())
+    text = plain(rows)
+    assert "2*cdu-2 sup" in text
+    assert "1!leak sensors" in text
+    assert "98+" in line(text, "row-1")
+    assert "p3" in roles(rows, "98+")
+
+
+def test_an_unacknowledged_mark_turns_over_and_no_other_cell():
+    still, turned = overview.rows(live(), ui()), overview.rows(live(), ui(flash=True))
+    changed = {
+        (a.text, b.role)
+        for old, new in zip(still, turned, strict=True)
+        for a, b in zip(old, new, strict=True)
+        if a != b
+    }
+    assert ("1!", "p1.turned") in changed
+    assert {text for text, _ in changed} <= {"1!", "3+", "98+", "[3+]"}
+    assert plain(still) == plain(turned)
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "shown", "mark"),
+    [
+        (AlarmState.UNACK, {}, "UNACK", " 1! "),
+        (AlarmState.ACKED, {"ack_by": "liw"}, "ack liw", " 1! "),
+        (AlarmState.RTN_UNACK, {}, "RTN-UNACK", "[1!]"),
+        (AlarmState.LATCH_UNACK, {}, "LATCH-UNACK", " 1! "),
+        (AlarmState.LATCH_ACKED, {"ack_by": "liw"}, "LATCHED", " 1! "),
+        (AlarmState.UNACK, {"shelved_until": rfc3339(hall.NOW + 60)}, "SHELVED", " S! "),
+    ],
+)
+def test_states_of_an_alarm(state, more, shown, mark):
+    alarm = hall.leak(state=state, **more)
+    assert alarmlist.state_text(alarm) == shown
+    assert "".join(span.text for span in alarmlist.mark(alarm, False)) == mark
+
+
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [
+        ({"value": 47.5, "limit": 45.0, "condition": "t >= 45 for 120 s"}, "47.5 >= 45.0 C"),
+        ({"value": 11.0, "limit": 12.0, "condition": "t < 12"}, "11.0 < 12.0 C"),
+        ({"value": 47.5}, "47.5 C"),
+        ({"value": 47.5, "quality": "uncertain"}, "~47.5 C"),
+        ({"value": 47.5, "quality": "stale"}, "47.5* C"),
+        ({"value": None, "quality": "bad"}, "?"),
+        ({"value": None}, ""),
+        ({"value_state": "on_battery"}, "ON BATTERY"),
+    ],
+)
+def test_value_against_limit(more, shown):
+    alarm = hall.alarm(
+        "r", "cdu-1/temperature", "hot", 2, AlarmState.UNACK, 10, unit="degC", **more
+    )
+    assert alarmlist.against(alarm) == shown
+
+
+def test_the_list_is_sorted_by_priority_then_newest_shelved_last():
+    order = [entry.alarm.rule for entry in alarmlist.entries(live())]
+    assert order == [
+        "leak",
+        "coolant_supply_high",
+        "ups_on_battery",
+        "rack_over_limit",
+        "no_data",
+        "filter_dp_high",
+    ]
+
+
+def test_consequences_are_folded_with_a_count_and_unfold():
+    cause = "coolant_supply_high@cdu-2/loop/secondary/temperature.supply"
+    text = plain(alarms.rows(live(), ui(120, 40)))
+    assert "(+1)" in line(text, "coolant supply too warm")
+    assert "flow low" not in text
+    text = plain(alarms.rows(live(), ui(120, 40, unfolded={cause})))
+    assert "(+1)" not in text
+    assert "> rack-r07" in line(text, "flow low")
+
+
+def test_a_consequence_without_its_cause_in_the_list_still_shows():
+    state = live()
+    del state.alarms["coolant_supply_high@cdu-2/loop/secondary/temperature.supply"]
+    assert "SUPPRESSED" in plain(alarms.rows(state, ui()))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rules"),
+    [
+        ("LEAK", {"leak"}),
+        ("row-2", {"no_data"}),
+        ("!hall-1", set()),
+        ("shelved", {"filter_dp_high"}),
+        ("chen", {"ups_on_battery"}),
+    ],
+)
+def test_filter(wanted, rules):
+    assert {e.alarm.rule for e in alarmlist.entries(live(), (), wanted)} == rules
+
+
+def test_detail_says_what_to_do():
+    text = plain(alarms.detail(hall.leak(), live(), ui(120, 40)))
+    assert "dc1 > hall-1 > row-1 > leak-row1" in text
+    for name in ("action", "cause", "consequence", "condition", "runbook", "raised"):
+        assert f"  {name} " in text
+
+
+def test_hostile_names_do_not_reach_the_terminal():
+    state = live()
+    evil = hall.leak(comment="\x1b]0;owned\x07", ack_by="\u202eliw")
+    evil.title, evil.address = "\x1b[2J" + "x" * 10_000, "\x1b[31m/\x07leak"
+    state.alarms = {evil.id: evil}
+    assert state.site is not None
+    state.site.devices[0].id = "ups\x1b[5m"
+    state.site.racks.append(RackOut(id="r\x07", row="\x1b[7mrow", hall="h", position=99))
+    for size in SIZES:
+        for view in VIEWS.values():
+            rows = view(state, ui(*size))
+            assert {width(row) for row in rows} == {size[0]}
+            assert all(span.text.isprintable() for row in rows for span in row)
+
+
+def test_a_small_terminal_gets_the_alarms_as_text():
+    text = plain(other.small(live(), ui(60, 10)))
+    assert "too small, needs 80x24" in text
+    assert "leak-row1 coolant leak detected" in text
+    lost = live()
+    lost.lose("gone", hall.NOW)
+    assert "NO CONNECTION" in plain(other.small(lost, ui(60, 10)))
+
+
+def test_many_racks_and_rows_still_fit():
+    state = live()
+    assert state.site is not None
+    state.site.racks = [
+        RackOut(id=f"r{row}-{n}", row=f"row-{row}", hall="h", position=n, limit_kw=100)
+        for row in range(40)
+        for n in range(1, 31)
+    ]
+    for size in SIZES:
+        rows = overview.rows(state, ui(*size))
+        assert {width(row) for row in rows} == {size[0]}
+        assert "more rows" in plain(rows)
+
+
+def test_selection_stays_small_however_large_the_site():
+    site = hall.site()
+    site.devices = [
+        device.model_copy(update={"id": f"{device.kind}-{n:04}"})
+        for device in site.devices
+        for n in range(500)
+    ]
+    patterns = plant.selection(site)
+    assert len(patterns) <= 64
+    assert "rack-r*/power.limit_share" in patterns
+
+
+def test_local_time_is_marked_by_the_missing_z():
+    title = plain(overview.rows(live(), ui(local=True)))
+    assert "05:14:05\n" in title
+
+
+def test_another_clock_of_the_agent_is_told():
+    state = State(site=hall.site())
+    state.apply(hall.snapshot(now=hall.NOW + 9), hall.NOW)
+    assert "agent's clock +9 s" in plain(overview.rows(state, ui(120, 40)))
+
+
+def test_much_bad_data_is_in_the_title():
+    state = live()
+    assert state.status is not None
+    state.status.points = {"good": 70, "bad": 20, "stale": 10}
+    assert "BAD DATA 30 %" in plain(overview.rows(state, ui()))
