@@ -67,6 +67,7 @@ from pydantic import Field, model_validator
 
 from collectors import profile as base
 from collectors.profile import Strict
+from dcim.model.metric import MetricKind, registry
 
 Table = Literal["holding", "input", "coil", "discrete"]
 Order = Literal["big", "little"]
@@ -222,6 +223,12 @@ class Point(base.Point):
     def _places(self) -> Self:
         if self.at.type == "string":
             raise ValueError("a text is no reading: put it into [[inventory]]")
+        metric = registry().get(self.metric)
+        if metric is not None and metric.kind is MetricKind.STATE:
+            if not self.states:
+                raise ValueError(f"{self.metric} is a state, but no states are given")
+            if self.at.type[0] == "f" or self.at.type[:3] == "bcd":
+                raise ValueError(f"a state is a whole number, not {self.at.type}")
         if self.bits and ((self.repeat and self.repeat.names) or self.at.bit is not None):
             raise ValueError("`bits` stands alone: neither `at.bit` nor `repeat.names` with it")
         if self.bits and "{name}" not in self.component:

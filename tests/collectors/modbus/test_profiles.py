@@ -1,0 +1,123 @@
+"""Every Modbus profile loads, names its sources, and measures nothing twice."""
+
+import pytest
+from pydantic import ValidationError
+
+from collectors.modbus.plan import plan
+from collectors.modbus.profile import Profile
+from collectors.modbus.registers import GROUPS, spans_of
+from dcim.model.metric import MetricKind, registry
+from tests.collectors.modbus.peers import modbus_profiles, profile
+
+PROFILES = modbus_profiles()
+ALL = pytest.mark.parametrize("one", PROFILES.values(), ids=PROFILES.keys())
+
+
+def test_the_demo_plants_devices_are_known():
+    assert {
+        "cdu_generic",
+        "aalc_rpu",
+        "power_shelf_generic",
+        "bbu_shelf_generic",
+        "hvdc_generic",
+        "sdm630",
+        "iem3000",
+        "rle_seahawk",
+        "water_meter_generic",
+        "dry_cooler_generic",
+        "weather_generic",
+    } <= PROFILES.keys()
+
+
+@ALL
+def test_every_source_is_published_once(one: Profile):
+    sources = [placed.at.source(1) for placed in one.placed]
+    assert len(sources) == len(set(sources))
+
+
+@ALL
+def test_every_point_has_a_registered_metric_and_states_have_codes(one: Profile):
+    for placed in one.placed:
+        metric = registry()[placed.point.metric]
+        assert (metric.kind is MetricKind.STATE) == bool(placed.point.states), placed.key
+
+
+@ALL
+def test_evidence_and_sources_agree(one: Profile):
+    assert all(source.strip() for source in one.sources)
+    if one.evidence == "synthetic":
+        assert any("our own map" in source for source in one.sources)
+
+
+@ALL
+def test_safety_points_are_polled_every_second(one: Profile):
+    for placed in one.placed:
+        if registry()[placed.point.metric].safety:
+            assert placed.point.poll_group() == "fast", placed.key
+
+
+@ALL
+def test_reads_stay_within_the_device_limits(one: Profile):
+    for group in GROUPS:
+        spans = [s for p in one.placed if p.point.poll_group() == group for s in spans_of(p)]
+        for block in plan(spans, one.link):
+            assert block.read.quantity <= (
+                one.link.max_bits if block.read.function <= 2 else one.link.max_registers
+            )
+
+
+def test_overlapping_addresses_are_a_fault():
+    with pytest.raises(ValidationError, match=r"power\.active: overlaps voltage at input 1"):
+        profile(
+            point=[
+                {"metric": "voltage", "at": {"table": "input", "address": 0, "type": "u32"}},
+                {"metric": "power.active", "at": {"table": "input", "address": 1}},
+            ]
+        )
+
+
+def test_two_bits_of_one_register_do_not_overlap():
+    states = {0: "inactive", 1: "active"}
+    one = profile(
+        point=[
+            {
+                "metric": "alarm",
+                "component": "{name}",
+                "at": {"address": 9},
+                "bits": {0: "fan", 3: "mains"},
+                "states": states,
+            }
+        ]
+    )
+    assert [p.at.source(7) for p in one.placed] == ["7:holding:9#0", "7:holding:9#3"]
+
+
+def test_addresses_counted_from_one_are_moved_to_the_wire():
+    one = profile(
+        one_based=True,
+        point=[{"metric": "frequency", "at": {"address": 40, "type": "f32", "scale_at": 44}}],
+    )
+    at = one.placed[0].at
+    assert (at.address, at.scale_at) == (39, 43)
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        ({"metric": "voltage", "at": {"address": 0, "words": [1, 2]}}, "either `address` or"),
+        ({"metric": "voltage", "at": {"words": [1, 2, 3], "type": "u32"}}, "2 words, found 3"),
+        ({"metric": "voltage", "at": {"table": "coil", "address": 0, "bit": 1}}, "single bits"),
+        ({"metric": "voltage", "at": {"address": 0, "type": "f32", "bit": 1}}, "makes no sense"),
+        ({"metric": "voltage", "at": {"address": 0, "bit": 16}}, "outside the 16 bits"),
+        ({"metric": "voltage", "at": {"address": 0, "type": "string"}}, "no reading"),
+        (
+            {"metric": "voltage", "at": {"address": 0}, "repeat": {"count": 3, "stride": 1}},
+            "needs {index}",
+        ),
+        ({"metric": "run", "at": {"address": 0, "type": "f32"}, "states": {0: "stopped"}}, "whole"),
+        ({"metric": "run", "at": {"address": 0}}, "no states"),
+    ],
+)
+def test_a_senseless_point_is_refused_with_the_reason(point: dict[str, object], message: str):
+    with pytest.raises(ValidationError, match=message):
+        profile(point=[point])
