@@ -211,7 +211,6 @@ class AlarmEngine:
         for gate in watch.gates:
             if gate.sample(reading):
                 for watcher in gate.dependents:
-                    watcher.gated = gate.closed
                     self._resample(watcher, now)
 
     def _new_limit(self, source: LimitSource, value: float, now: float) -> None:

@@ -138,7 +138,7 @@ class AlarmRule(Strict):
     latching: bool = False
     safety: bool = False  # never delayed, never suppressed; a doubtful reading never clears it
     inhibit: Inhibit | None = None
-    unless: Unless | None = None
+    unless: tuple[Unless, ...] = ()
     explained: tuple[Explained, ...] = ()
     basis: str = ""  # where priority and limits come from
     cause: Text

@@ -27,7 +27,7 @@ class Watcher:
     last: Reading | None = None
     reason: str | None = None  # where there is no reading to give one: an outage
     inhibited: bool = False  # just started: no alarm comes up, one that stands runs on
-    gated: bool = False  # out of operation: the condition counts as false
+    gates: list["Gate"] = field(default_factory=list)
     parent: "Watcher | None" = None
     children: list["Watcher"] = field(default_factory=list)
 
@@ -62,7 +62,7 @@ class Watcher:
             return self._sample_quality(reading, now)
         if not usable(reading.quality):
             return reading.quality is Quality.STALE and self._hold()
-        if self.gated:
+        if self.gates and any(gate.closed for gate in self.gates):
             return self._weigh(lambda _: False, now)
         if self.inhibited and self.level == NONE_HOLDS:
             return False

@@ -140,10 +140,10 @@ class Watchlist:
                 self._bind(watcher, index, level.limit)
         if rule.inhibit:
             self._starter(object_of(at), rule.inhibit.component).dependents.append(watcher)
-        if rule.unless:
-            gate = self._gate(object_of(at), rule.unless)
-            watcher.gated = gate.closed
+        for unless in rule.unless:
+            gate = self._gate(object_of(at), unless)
             gate.dependents.append(watcher)
+            watcher.gates.append(gate)
         return watcher
 
     def _bind(self, watcher: Watcher, index: int, limit: Limit) -> None:
@@ -174,7 +174,7 @@ class Watchlist:
         return self._starters.setdefault((object_id, glob), Starter())
 
     def _gates_of(self, point: str) -> Iterator[Gate]:
-        for unless in {rule.unless for rule in self.rules.alarms.values() if rule.unless}:
+        for unless in {one for rule in self.rules.alarms.values() for one in rule.unless}:
             if (component_of(point), metric_of(point)) == (unless.component, unless.metric):
                 yield self._gate(object_of(point), unless)
 

@@ -38,6 +38,7 @@ class Derivation:
     inputs: tuple[Input, ...]
     coverage: float  # 0..1, share of the inputs that were usable
     uncertainty: float | None = None  # absolute, in the reading's unit, one standard deviation
+    category: int | None = None  # of a PUE: where IT energy is measured, 1..3
 
 
 class Reading(NamedTuple):
