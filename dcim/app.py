@@ -40,7 +40,11 @@ from rules.alarms import AlarmEngine
 from rules.rule import RuleError, RuleSet, builtin
 from rules.rule import load as load_rules
 
-COLLECTORS = {"snmp": SnmpCollector, "modbus": ModbusCollector, "mqtt": MqttCollector}
+COLLECTORS: dict[str, type[SnmpCollector] | type[ModbusCollector] | type[MqttCollector]] = {
+    "snmp": SnmpCollector,
+    "modbus": ModbusCollector,
+    "mqtt": MqttCollector,
+}
 _log = log.get("agent")
 
 
