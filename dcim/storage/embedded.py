@@ -187,6 +187,8 @@ class EmbeddedStore:
     def _clear(self) -> None:
         """Delete files beyond their time, and those that a later generation has replaced."""
         holds = self._recent.generations()
+        for draft in self._directory.glob("*/*.draft"):  # of a process that was killed
+            draft.unlink()
         for path, resolution, day, generation in list(parquet.day_files(self._directory)):
             if generation != holds.get(day) or self._expired(resolution, day):
                 path.unlink()
@@ -219,14 +221,10 @@ class EmbeddedStore:
 
 def _split(rows: pa.Table) -> dict[int, pa.Table]:
     """Backfilled rows by day."""
-    with duckdb.connect() as connection, given(connection, rows):
-        connection.execute("set timezone = 'UTC'")
-        typed: pa.Table = connection.sql(
-            "select point::varchar as point, ts::timestamptz as ts, value::double as value,"
-            f" epoch_ms(ts::timestamptz) // {DAY_S * 1000} as day from given"
-        ).to_arrow_table()
-    days = typed["day"].unique().to_pylist()
-    return {day: typed.filter(pc.equal(typed["day"], day)).drop_columns(["day"]) for day in days}
+    ts = rows["ts"].cast(pa.timestamp("ms", "UTC"))
+    rows = pa.table({"point": rows["point"], "ts": ts, "value": rows["value"].cast(pa.float64())})
+    days = pc.divide(ts.cast(pa.int64()), DAY_S * 1000)
+    return {day: rows.filter(pc.equal(days, day)) for day in sorted(days.unique().to_pylist())}
 
 
 def _line(error: Exception) -> str:

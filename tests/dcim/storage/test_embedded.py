@@ -15,7 +15,7 @@ from dcim.clock import ManualClock
 from dcim.model.metric import registry
 from dcim.model.reading import Quality, Reading
 from dcim.storage.embedded import EmbeddedStore
-from dcim.storage.store import Sample, StoreLocked, StoreRefused
+from dcim.storage.store import Sample, StoreDown, StoreLocked, StoreRefused
 from tests.dcim.storage.plant import DAY_S, MIDNIGHT, MODE, VOLTAGE, mode, volts
 
 
@@ -287,3 +287,70 @@ async def test_questions_are_answered_while_a_day_is_sealed(store, clock):
             await store.write([volts(1, clock.advance(1))])
             (bucket,) = await store.trend("pdu-7/voltage", MIDNIGHT, MIDNIGHT + 3600, 3600)
             assert bucket.count == 200
+
+
+async def test_a_past_that_is_given_for_a_sealed_day_joins_it(store, tmp_path, clock):
+    await store.write([volts(1, MIDNIGHT + 10)])
+    clock.advance(2 * DAY_S)
+    await store.maintain()
+    table = pa.table({"point": [VOLTAGE], "ts": [1000 * MIDNIGHT], "value": [3.0]})
+    await store.backfill(table.set_column(1, "ts", table["ts"].cast(pa.timestamp("ms", "UTC"))))
+    (hour,) = await store.trend(VOLTAGE, MIDNIGHT, MIDNIGHT + 3600, 3600)
+    assert (hour.mean, hour.last, hour.count) == (2, 1, 2)
+    assert [s.value for s in await store.raw(VOLTAGE, MIDNIGHT, MIDNIGHT + 60)] == [3, 1]
+
+
+async def test_a_broken_file_of_a_sealed_day_is_said_in_one_line(store, tmp_path, clock):
+    await store.write([volts(1, MIDNIGHT)])
+    clock.advance(2 * DAY_S)
+    await store.maintain()
+    (path,) = (tmp_path / "data" / "1h").glob("*.parquet")
+    path.write_bytes(b"not parquet")
+    with pytest.raises(StoreDown, match=path.name) as down:
+        await store.trend(VOLTAGE, MIDNIGHT, MIDNIGHT + 3600, 3600)
+    assert "\n" not in str(down.value)
+    assert len(await store.raw(VOLTAGE, MIDNIGHT, MIDNIGHT + 60)) == 1  # the rest is well
+
+
+FULL_DISK = """
+import asyncio, resource, signal, sys
+from pathlib import Path
+from dcim.clock import ManualClock
+from dcim.model.metric import registry
+from dcim.model.reading import Reading
+from dcim.storage.embedded import EmbeddedStore
+from dcim.storage.store import StoreDown
+
+async def main(path):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    store = await EmbeddedStore.open(path, ManualClock(), registry())
+    async def write(n):
+        await store.write([Reading(f"pdu-{i}/voltage", n, 1.7e9 + n) for i in range(1000)])
+    await write(0)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, -1))  # as good as a full disk
+    refused = 0
+    for n in range(1, 21):
+        try:
+            await write(n)
+        except StoreDown as error:
+            assert "\\n" not in str(error)
+            refused += 1
+            resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
+            await write(n)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000 + 50_000 * n, -1))
+    samples = await store.raw("pdu-999/voltage", 1.7e9, 1.7e9 + 100)
+    print(refused, [s.value for s in samples] == list(range(21)))
+    await store.close()
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+async def test_a_full_disk_loses_nothing_that_is_written_again(tmp_path):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FULL_DISK, str(tmp_path / "data"), stdout=subprocess.PIPE
+    )
+    stdout, _ = await process.communicate()
+    assert process.returncode == 0
+    refused, complete = stdout.split()
+    assert (int(refused) > 0, complete) == (True, b"True")
