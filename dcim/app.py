@@ -7,7 +7,7 @@ import signal
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
 
@@ -26,6 +26,8 @@ from dcim.clock import Clock, SystemClock
 from dcim.config import Config, ConfigError, MissingSecret, WebhookSettings, load
 from dcim.hub import Hub
 from dcim.live import Live
+from dcim.model.reading import rfc3339
+from dcim.model.wire import UsageOut
 from dcim.notify.body import assets_of
 from dcim.notify.outbox import Outbox
 from dcim.notify.sender import Webhook
@@ -39,6 +41,7 @@ from dcim.supervise import keep_running, tell_systemd
 from rules.alarms import AlarmEngine
 from rules.rule import RuleError, RuleSet, builtin
 from rules.rule import load as load_rules
+from rules.usage import Usage
 
 COLLECTORS: dict[str, type[SnmpCollector] | type[ModbusCollector] | type[MqttCollector]] = {
     "snmp": SnmpCollector,
@@ -184,6 +187,7 @@ class Agent:
         api.site, api.registry, api.timezone = config.site, config.registry, config.agent.timezone
         api.targets = {target.device: target for target in config.targets}
         api.users, api.alarms, api.hub = config.users, plant.alarms, plant.hub
+        api.usage = lambda start, end: _usage(plant.metrics.window(start, end))
         api.polls, api.webhooks_status = plant.counters, plant.webhooks.status
 
     async def reload(self) -> str:
@@ -225,6 +229,11 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _usage(usage: Usage) -> UsageOut:
+    times = {"start": rfc3339(usage.start), "end": rfc3339(usage.end)}
+    return UsageOut.model_validate(asdict(usage) | times)
 
 
 def read_rules(config: Config) -> RuleSet:

@@ -30,6 +30,7 @@ from dcim.model.wire import (
     SiteOut,
     StatusOut,
     TrendOut,
+    UsageOut,
 )
 
 TOKEN_FILE = Path("~/.config/dcim/token")
@@ -187,6 +188,11 @@ class Client:
             "step": f"{step_s:g}",
         }
         return await self._get(TrendOut, "/v1/trend", query)
+
+    async def usage(self, start: float, end: float) -> UsageOut:
+        """PUE, WUE and CUE between two times (UTC seconds)."""
+        query = {"from": rfc3339(start), "to": rfc3339(end)}
+        return await self._get(UsageOut, "/v1/usage", query)
 
     async def ack(self, alarm_id: str, occurrence: int, comment: str = "") -> ActionOut:
         return await self._act(alarm_id, "ack", AckIn(occurrence=occurrence, comment=comment))

@@ -14,7 +14,7 @@ from dcim.live import Live
 from dcim.model.alarm import Alarm, AlarmEvent
 from dcim.model.asset import Site
 from dcim.model.metric import Registry
-from dcim.model.wire import StoreOut, TrendBucket, WebhookOut
+from dcim.model.wire import StoreOut, TrendBucket, UsageOut, WebhookOut
 
 Action = tuple[str, tuple[AlarmEvent, ...]]
 
@@ -74,6 +74,7 @@ class Agent:
     alarms: AlarmDesk
     store: Trends
     polls: Mapping[str, Counters] = field(default_factory=dict)  # by protocol
+    usage: Callable[[float, float], UsageOut] | None = None  # of a window, UTC seconds
     store_status: Callable[[], StoreOut] = StoreOut
     webhooks_status: Callable[[], Sequence[WebhookOut]] = tuple
     reload: Callable[[], Awaitable[str]] | None = None  # what was taken over; ValueError: why not

@@ -4,7 +4,7 @@ Source: WHATWG HTML, section 9.2 (server-sent events).
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -15,9 +15,10 @@ from dcim.api import views
 from dcim.api.access import TheAgent, TheStream, Viewer
 from dcim.api.agent import Agent
 from dcim.api.questions import Select, selection
-from dcim.api.stream import Resync, Stream, Subscription
+from dcim.api.stream import Resync, Stream
 from dcim.config import User
-from dcim.model.wire import Event
+from dcim.model.reading import Reading
+from dcim.model.wire import AlarmOut, Event
 
 router = APIRouter(prefix="/v1", tags=["events"])
 
@@ -63,62 +64,49 @@ async def _events(
     place = stream.open()
     try:
         if resumed is None:
-            async for part in _snapshot(agent, place.seq, user, chosen):
+            readings = list(agent.live.readings.values())
+            rest = {"alarms": _alarms(views.alarms(agent)), "status": _status(agent, stream, user)}
+            async for part in _event("snapshot", place.seq, readings, chosen, agent, rest):
                 yield part
         else:
             place.seq = resumed
-        while True:
-            try:
-                said = await _delta(agent, place, user, chosen)
-            except Resync:
-                yield _event("resync", place.seq, {})
-                return
-            if said is None:
-                return
-            yield said
+        while (delta := await place.next()) is not None and user in agent.users:
+            rest = {"alarms": _alarms(views.alarm(agent, one) for one in delta.alarms)}
+            if delta.tick:
+                rest["status"] = _status(agent, stream, user)
+            readings = list(delta.points.values())
+            async for part in _event("delta", delta.seq, readings, chosen, agent, rest):
+                yield part
+    except Resync:
+        async for part in _event("resync", place.seq, [], chosen, agent, {}):
+            yield part
     finally:
         place.close()
 
 
-async def _snapshot(
-    agent: Agent, seq: int, user: User, chosen: views.Selection
+async def _event(
+    kind: str,
+    seq: int,
+    readings: Sequence[Reading],
+    chosen: views.Selection,
+    agent: Agent,
+    rest: Mapping[str, Any],
 ) -> AsyncIterator[bytes]:
-    """One event in many pieces, so that polling goes on meanwhile."""
-    readings = chosen.of(list(agent.live.readings.values()))
-    rest = _json(
-        {
-            "alarms": [one.model_dump(mode="json") for one in views.alarms(agent)],
-            "status": views.status(agent, user).model_dump(mode="json"),
-        }
-    )
-    yield b'id: %d\nevent: snapshot\ndata: {"kind":"snapshot","seq":%d,"points":[' % (seq, seq)
-    for part in views.points_json(readings, agent.registry):
+    """One event in pieces, so that polling goes on meanwhile."""
+    head = orjson.dumps({"kind": kind, "seq": seq, **rest})
+    yield b"id: %d\nevent: %s\ndata: %s" % (seq, kind.encode(), head[:-1])
+    yield b',"points":['
+    for part in views.points_json(readings, chosen, agent.registry):
         yield part
         await asyncio.sleep(0)
-    yield b"]," + rest[1:] + b"\n\n"
+    yield b"]}\n\n"
 
 
-async def _delta(
-    agent: Agent, place: Subscription, user: User, chosen: views.Selection
-) -> bytes | None:
-    """The next change; None where the stream ends or the user is no more."""
-    delta = await place.next()
-    if delta is None or user not in agent.users:
-        return None
-    points = [views.point_fields(r, agent.registry) for r in chosen.of(delta.points.values())]
-    body: dict[str, Any] = {
-        "points": points,
-        "alarms": [views.alarm(agent, one).model_dump(mode="json") for one in delta.alarms],
-    }
-    if delta.tick:
-        body["status"] = views.status(agent, user).model_dump(mode="json")
-    return _event("delta", delta.seq, body)
+def _alarms(alarms: Iterable[AlarmOut]) -> list[dict[str, Any]]:
+    return [one.model_dump(mode="json") for one in alarms]
 
 
-def _event(kind: str, seq: int, body: dict[str, Any]) -> bytes:
-    data = _json({"kind": kind, "seq": seq, **body})
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, kind.encode(), data)
-
-
-def _json(value: Any) -> bytes:
-    return orjson.dumps(value)
+def _status(agent: Agent, stream: Stream, user: User) -> dict[str, Any]:
+    """The agent's status, counted once for all clients, and whose token this is."""
+    common = stream.once(stream.seq, lambda: views.status(agent).model_dump(mode="json"))
+    return common | {"user": user.name, "role": user.role}

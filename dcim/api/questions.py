@@ -22,6 +22,7 @@ from dcim.model.wire import (
     SiteOut,
     StatusOut,
     TrendOut,
+    UsageOut,
     point_out,
 )
 from dcim.storage.store import StoreDown
@@ -36,9 +37,9 @@ Select = Annotated[
 
 @router.get("/points", response_model=list[PointOut])
 async def points(agent: TheAgent, user: Viewer, select: Select = None) -> StreamingResponse:
-    """The latest reading of every selected point, by address."""
-    chosen = sorted(selection(select).of(list(agent.live.readings.values())))
-    return StreamingResponse(_array(chosen, agent.registry), media_type="application/json")
+    """The latest reading of every selected point."""
+    body = _array(list(agent.live.readings.values()), selection(select), agent.registry)
+    return StreamingResponse(body, media_type="application/json")
 
 
 @router.get("/points/{address:path}")
@@ -115,6 +116,23 @@ async def trend(
     return TrendOut(point=point, unit=metric.unit, step_s=step_s, buckets=buckets)
 
 
+@router.get("/usage")
+async def usage(
+    agent: TheAgent,
+    user: Viewer,
+    start: Annotated[str, Query(alias="from", max_length=40)] = "-15m",
+    end: Annotated[str, Query(alias="to", max_length=40)] = "now",
+) -> UsageOut:
+    """PUE, WUE and CUE of a window within the last hours, by energy and water."""
+    now = agent.clock.now()
+    start_s, end_s = _time("from", start, now), _time("to", end, now)
+    if end_s <= start_s:
+        raise HTTPException(422, "query.to: expected a time after from")
+    if agent.usage is None:
+        raise HTTPException(409, "this agent keeps no energy")
+    return agent.usage(start_s, end_s)
+
+
 def selection(text: str | None) -> views.Selection:
     """The points a query selects, or 422."""
     try:
@@ -133,9 +151,11 @@ def _reading(agent: Agent, address: str) -> Reading:
     return reading
 
 
-async def _array(readings: Sequence[Reading], registry: Registry) -> AsyncIterator[bytes]:
+async def _array(
+    readings: Sequence[Reading], chosen: views.Selection, registry: Registry
+) -> AsyncIterator[bytes]:
     yield b"["
-    for part in views.points_json(readings, registry):
+    for part in views.points_json(readings, chosen, registry):
         yield part
         await asyncio.sleep(0)  # polling goes on meanwhile
     yield b"]"

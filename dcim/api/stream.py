@@ -6,12 +6,15 @@ fallen out of the ring is told to start anew. Alarms are not held back for the s
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 from dcim.clock import Clock
 from dcim.model.alarm import Alarm, AlarmEvent
 from dcim.model.reading import Reading
+
+T = TypeVar("T")
 
 _FLUSH_S = 1.0
 _SEQ_PER_S = 1000  # a restarted agent counts on from above every number it has ever used
@@ -47,6 +50,7 @@ class Stream:
         self._most_readings, self._most_deltas = readings, deltas
         self._waiting: set[asyncio.Event] = set()
         self._clients = 0
+        self._shared: tuple[int, object] = (0, None)
 
     # --- outlet of the hub --------------------------------------------------------------------
 
@@ -108,6 +112,12 @@ class Stream:
                 await event.wait()
             finally:
                 self._waiting.discard(event)
+
+    def once(self, seq: int, make: Callable[[], T]) -> T:
+        """What `make` gives, made once for all clients that have come to `seq`."""
+        if self._shared[0] != seq:
+            self._shared = (seq, make())
+        return cast(T, self._shared[1])
 
     def left(self) -> None:
         self._clients -= 1

@@ -52,11 +52,18 @@ class Selection:
         return [r for r in readings if match is None or match(r.point)]
 
 
-def points_json(readings: Sequence[Reading], registry: Registry) -> Iterator[bytes]:
-    """The items of a JSON array of points, comma-separated, some at a time."""
+def points_json(
+    readings: Sequence[Reading], chosen: Selection, registry: Registry
+) -> Iterator[bytes]:
+    """The selected items of a JSON array of points, some at a time."""
+    separator = b""
     for start in range(0, len(readings), _CHUNK):
-        part = [point_fields(r, registry) for r in readings[start : start + _CHUNK]]
-        yield (b"," if start else b"") + orjson.dumps(part)[1:-1]
+        part = chosen.of(readings[start : start + _CHUNK])
+        if part:
+            yield separator + orjson.dumps([point_fields(r, registry) for r in part])[1:-1]
+            separator = b","
+        else:
+            yield b""
 
 
 def point_fields(reading: Reading, registry: Registry) -> dict[str, Any]:
@@ -216,6 +223,7 @@ def protocols(agent: Agent) -> dict[str, ProtocolOut]:
 
 
 def status(agent: Agent, user: User | None = None) -> StatusOut:
+    """How the agent is doing; some milliseconds on a large site."""
     alarms = list(agent.alarms.alarms())
     shown = [one for one in alarms if one.annunciated]
     return StatusOut(

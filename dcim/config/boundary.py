@@ -14,7 +14,8 @@ from dcim.model.reading import component_of, object_of
 
 _POWER = frozenset(("W", "kWh"))
 _UNITS = dict.fromkeys(MeterRole, _POWER) | {MeterRole.WATER: frozenset(("m3",))}
-_TOTALS = (MeterRole.SITE_TOTAL, MeterRole.IT)  # what is added up into one figure
+_TOTALS = (MeterRole.SITE_TOTAL, MeterRole.IT)
+_NESTED = (*_TOTALS, MeterRole.COOLING)  # a meter counts all that is fed through it
 _SIBLING = re.compile(r"L?\d+")
 
 Graph = Mapping[str, frozenset[str]]
@@ -82,17 +83,27 @@ def _twice(a: MeteringTable, b: MeteringTable, graph: Graph) -> str | None:
     """How the second of two entries counts what the first has counted; None where it does not."""
     if a.point == b.point:
         return "the same point as"
-    if a.role is not b.role or a.role not in _TOTALS:
+    if a.role is not b.role:
         return None
     first, second = object_of(a.point), object_of(b.point)
     if first == second:
-        parts = component_of(a.point), component_of(b.point)
-        return None if _siblings(*parts) else "on the same device as"
+        return None if _apart(a, b) else "on the same device as"
+    if a.role not in _NESTED:
+        return None
     if second in reach(graph, first):
         return "which is fed through"
     if first in reach(graph, second):
         return "which feeds"
     return None
+
+
+def _apart(a: MeteringTable, b: MeteringTable) -> bool:
+    """Whether two points of one device can be of two loads."""
+    one, other = component_of(a.point), component_of(b.point)
+    if a.role in _TOTALS:
+        return _siblings(one, other)
+    nested = f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+    return bool(one and other) and not nested
 
 
 def _siblings(a: str, b: str) -> bool:

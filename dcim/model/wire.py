@@ -206,6 +206,23 @@ class TrendOut(Wire):
     buckets: list[TrendBucket]
 
 
+class UsageOut(Wire):
+    """PUE, WUE and CUE of a window, by energy and water; a ratio without value has a reason."""
+
+    start: str
+    end: str
+    pue: float | None = None
+    wue: float | None = None  # l/kWh
+    cue: float | None = None  # kg/kWh
+    total_kwh: float = 0.0
+    it_kwh: float = 0.0
+    water_l: float = 0.0
+    coverage: float = 0.0  # of PUE, 0..1
+    coverage_wue: float = 0.0
+    category: int | None = None  # of the PUE
+    reasons: dict[str, str] = {}
+
+
 class ExplainOut(Wire):
     """Where a value comes from: registry entry, device, profile, source, override, inputs, alarms."""
 

@@ -36,6 +36,7 @@ create table if not exists message (
     unique (hook, id)
 );
 create index if not exists message_of on message (hook, alarm, n);
+create index if not exists message_due on message (hook, due, n);
 create table if not exists told (   -- who got the raise also gets what becomes of it
     hook text not null,
     alarm text not null,
@@ -121,7 +122,8 @@ class Outbox:
     def take(self, hook: str, now: float) -> Message | float | None:
         """The next message to send; or when the next falls due; or None where nothing waits."""
         row = self._db.execute(
-            "select min(n), due from message where hook = ? group by alarm order by due, n limit 1",
+            "select n, due from message as m where hook = ? and not exists (select 1 from message"
+            " where hook = m.hook and alarm = m.alarm and n < m.n) order by due, n limit 1",
             (hook,),
         ).fetchone()
         if row is None:
