@@ -11,6 +11,7 @@ from dcim.model.alarm import Alarm, AlarmEvent, AlarmState, EventType, Priority
 from dcim.model.asset import Device, Hall, Site
 from dcim.notify.body import assets_of
 from dcim.notify.outbox import Outbox
+from dcim.notify.sender import ClientFactory, http_client
 from dcim.notify.webhooks import Webhook, Webhooks
 
 SECRET = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
@@ -67,7 +68,10 @@ def webhook(url: str, name: str = "oncall", **rest: object) -> Webhook:
 
 
 def webhooks(
-    hooks: Sequence[Webhook], outbox: Outbox | None = None, clock: ManualClock | None = None
+    hooks: Sequence[Webhook],
+    outbox: Outbox | None = None,
+    clock: ManualClock | None = None,
+    client: ClientFactory = http_client,
 ) -> Webhooks:
     return Webhooks(
         hooks,
@@ -77,6 +81,7 @@ def webhooks(
         asset=assets_of(SITE),
         version="0.1",
         random=Random(2),
+        client=client,
     )
 
 
