@@ -12,7 +12,6 @@ from pathlib import Path
 from random import Random
 
 import uvicorn
-from rules.metrics import MetricEngine
 
 from collectors.modbus.collector import ModbusCollector
 from collectors.mqtt.collector import MqttCollector
@@ -39,6 +38,7 @@ from dcim.storage.store import StoreError
 from dcim.storage.writer import StoreWriter
 from dcim.supervise import keep_running, tell_systemd
 from rules.alarms import AlarmEngine
+from rules.metrics import MetricEngine
 from rules.rule import RuleError, RuleSet, builtin
 from rules.rule import load as load_rules
 from rules.usage import Usage
