@@ -1,6 +1,7 @@
 """Who may do what; alarms acted upon by the token's user and nobody else."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import httpx
@@ -159,7 +160,7 @@ async def test_a_body_of_another_form_is_422_and_changes_nothing(
 async def test_a_body_without_end_is_refused(running: Running, http: httpx.AsyncClient):
     running.leak("wet")
 
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         yield b'{"occurrence": 1}'
         for _ in range(100):
             yield b" " * 1024

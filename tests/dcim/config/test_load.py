@@ -44,28 +44,26 @@ feed = "A"
 NEXT = HEAD.count("\n") + 1  # the line of what is added
 
 
-class PduPoint(Point):
-    pass
-
-
 class PduProfile(Profile):
-    point: tuple[PduPoint, ...]
+    point: tuple[Point, ...]
 
 
 PROFILES = {
-    "acme_pdu": PduProfile(
-        name="acme_pdu",
-        protocol="snmp",
-        kind="rack_pdu",
-        vendor="ACME",
-        evidence="synthetic",
-        sources=("none",),
-        point=(
-            PduPoint(metric="power.active"),
-            PduPoint(metric="energy.active"),
-            PduPoint(metric="current", component="input/{name}"),
-            PduPoint(metric="power.active", component="outlet/{index}"),
-        ),
+    "acme_pdu": PduProfile.model_validate(
+        {
+            "name": "acme_pdu",
+            "protocol": "snmp",
+            "kind": "rack_pdu",
+            "vendor": "ACME",
+            "evidence": "synthetic",
+            "sources": ["none"],
+            "point": [
+                {"metric": "power.active"},
+                {"metric": "energy.active"},
+                {"metric": "current", "component": "input/{name}"},
+                {"metric": "power.active", "component": "outlet/{index}"},
+            ],
+        }
     )
 }
 
@@ -436,6 +434,22 @@ def test_a_load_metered_twice_is_a_fault_of_the_second(write, case: str, role: s
     assert fault.endswith("expected a load that is metered once")
 
 
+COOLING_TWICE = {
+    "register and rate": ("ups-a/pump/1/power.active", "ups-a/pump/1/energy.active"),
+    "the device and a part of it": ("ups-a/power.active", "ups-a/pump/1/power.active"),
+    "downstream": ("ups-a/power.active", "pdu-a/power.active"),
+}
+
+
+@pytest.mark.parametrize("case", COOLING_TWICE)
+def test_cooling_metered_twice_is_a_fault_as_well(write, case: str):
+    blocks = [
+        f"[[metering]]\nrole = 'cooling'\npoint = '{point}'\n" for point in COOLING_TWICE[case]
+    ]
+    (fault,) = faults_of(write(HEAD + "".join(blocks)))
+    assert fault.endswith("expected a load that is metered once")
+
+
 def test_parts_side_by_side_and_other_roles_are_no_double_count(write):
     text = HEAD + "".join(
         f"[[metering]]\nrole = '{role}'\npoint = '{point}'\n"
@@ -443,9 +457,11 @@ def test_parts_side_by_side_and_other_roles_are_no_double_count(write):
             ("it", "pdu-a/outlet/1/power.active"),
             ("it", "pdu-a/outlet/2/power.active"),
             ("site_total", "ups-a/input/power.active"),
+            ("cooling", "ups-a/pump/1/power.active"),
+            ("cooling", "ups-a/fan/1/power.active"),
         ]
     )
-    assert len(load(write(text), profiles=PROFILES).site.metering) == 3
+    assert len(load(write(text), profiles=PROFILES).site.metering) == 5
 
 
 @pytest.mark.parametrize(
