@@ -13,6 +13,7 @@ from collectors.snmp.transport import Address, Transport
 from dcim.model.reading import Outage, OutageKind
 
 SYS_UP_TIME = "1.3.6.1.2.1.1.3.0"
+_KNOCKS = 3
 _FIRST_TIMEOUT_S = 1.0
 _SHORTEST_TIMEOUT_S, _LONGEST_TIMEOUT_S = 0.2, 3.0
 _WALK_COLUMNS = 8  # columns walked side by side in one GETBULK
@@ -91,7 +92,7 @@ class Client:
 
     async def knock(self) -> None:
         """One small question, soon given up; CollectError where the device is silent."""
-        await self.ask(pdu.get([encode_oid(SYS_UP_TIME)]), tries=2)
+        await self.ask(pdu.get([encode_oid(SYS_UP_TIME)]), tries=_KNOCKS)
 
     async def ask(self, request: Request, tries: int | None = None) -> Response:
         """One request and its response; CollectError where none comes or it is nonsense."""

@@ -155,6 +155,7 @@ class Device:
         for plan in plans(
             known.survey.resolved.bindings,
             known.survey.answers,
+            known.survey.columns,
             self._target.intervals,
             client.access,
             Size(client.max_varbinds, client.bulk),

@@ -1,6 +1,6 @@
 """The request plan of a device: which requests ask for which points, and how often. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from collectors.base import Intervals
@@ -55,12 +55,16 @@ class Size:
 def plans(
     bindings: Sequence[Binding],
     answers: Answers,
+    columns: Collection[str],
     intervals: Intervals,
     access: Community,
     size: Size,
     extra: Sequence[str] = (),
 ) -> list[Plan]:
-    """One plan for each interval; `extra` instances ride with the `normal` one."""
+    """One plan for each interval; `extra` instances ride with the `normal` one.
+
+    `columns` are those the survey has walked: only of these all rows are known.
+    """
     seconds: dict[Group, float] = {
         "fast": intervals.fast,
         "normal": intervals.normal,
@@ -74,7 +78,7 @@ def plans(
         more = [encode_oid(oid) for oid in extra] if interval_s == intervals.normal else []
         bounds = [_bound(binding) for binding in group]
         if bounds or more:
-            asks = _asks(group, more, answers, access, size)
+            asks = _asks(group, more, answers, columns, access, size)
             out.append(Plan(interval_s, asks, bounds, more))
     return out
 
@@ -93,6 +97,7 @@ def _asks(
     group: Sequence[Binding],
     extra: Sequence[bytes],
     answers: Answers,
+    walked: Collection[str],
     access: Community,
     size: Size,
 ) -> list[Ask]:
@@ -103,7 +108,7 @@ def _asks(
             instances[binding.guard] = None
     asks: list[Ask] = []
     if size.bulk:
-        for columns, rows, before in _blocks(instances, answers):
+        for columns, rows, before in _blocks(instances, answers, walked):
             asks += _bulk_asks(columns, rows, before, access, size)
             for column in columns:
                 for row in rows:
@@ -113,13 +118,14 @@ def _asks(
 
 
 def _blocks(
-    instances: Iterable[str], answers: Answers
+    instances: Iterable[str], answers: Answers, walked: Collection[str]
 ) -> list[tuple[list[str], tuple[str, ...], str]]:
     """Columns polled over the same unbroken run of rows: (columns, rows, the row before them)."""
     wanted: dict[str, set[str]] = {}
     for oid in instances:
-        for column, index in _cuts(oid):
-            wanted.setdefault(column, set()).add(index)
+        column = next((c for c in _above(oid) if c in walked), None)
+        if column is not None:
+            wanted.setdefault(column, set()).add(oid[len(column) + 1 :])
     blocks: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for column, indices in wanted.items():
         if len(indices) < _FEWEST_ROWS:
@@ -129,21 +135,14 @@ def _blocks(
         run = tuple(rows[first : first + len(indices)])
         if set(run) == indices:
             blocks.setdefault((run, rows[first - 1] if first else ""), []).append(column)
-    out: list[tuple[list[str], tuple[str, ...], str]] = []
-    taken: set[str] = set()
-    for (run, before), columns in sorted(blocks.items(), key=lambda b: -len(b[0][0])):
-        free = [c for c in columns if not any(f"{c}.{row}" in taken for row in run)]
-        if free:
-            taken.update(f"{c}.{row}" for c in free for row in run)
-            out.append((free, run, before))
-    return out
+    return [(columns, run, before) for (run, before), columns in blocks.items()]
 
 
-def _cuts(oid: str) -> Iterable[tuple[str, str]]:
-    """The ways to part an instance into column and index of one to four numbers."""
-    parts = oid.split(".")
-    for size in (1, 2, 3, 4):
-        yield ".".join(parts[:-size]), ".".join(parts[-size:])
+def _above(oid: str) -> Iterable[str]:
+    """The subtrees that hold an instance, nearest first."""
+    while "." in oid:
+        oid = oid.rpartition(".")[0]
+        yield oid
 
 
 def _bulk_asks(

@@ -26,6 +26,7 @@ class Survey:
     found: Found
     identity: Identity
     answers: Answers
+    columns: frozenset[str]  # walked: all their rows are in the answers
     resolved: Resolved
 
 
@@ -47,7 +48,8 @@ async def survey(
     resolved = resolve(
         target.device, found.profiles, answers, registry(), clock.now(), target.override
     )
-    return Survey(found, describe(target.device, found, answers), answers, resolved)
+    identity = describe(target.device, found, answers)
+    return Survey(found, identity, answers, frozenset(want.columns), resolved)
 
 
 async def probe(
@@ -61,6 +63,7 @@ async def probe(
     transport = transport or Transport(asyncio.get_running_loop())
     try:
         client = Client(transport, await peer_of(target), access_of(target))
+        await client.knock()
         done = await survey(client, target, snmp_profiles(profiles), clock)
     except CollectError as error:
         return ProbeResult(Identity(target.device, "", "", "", ()), [], error.outage)
