@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from collectors.base import ProbeResult, Sink, Target, Url
 from collectors.modbus.decode import Answer
@@ -17,6 +18,7 @@ from collectors.modbus.registers import (
     implausible,
     read_inventory,
 )
+from collectors.modbus.tty import open_line
 from collectors.profile import Group
 from collectors.profile import Profile as AnyProfile
 from collectors.wheel import Counters, Job, Wheel
@@ -44,6 +46,17 @@ class Context:
     clock: Clock
     wheel: Wheel
     counters: Counters
+
+
+class Line(Protocol):
+    """What a device needs of its endpoint."""
+
+    units: set[int]
+    on_revival: list[Callable[[], None]]
+
+    def submit(
+        self, deadline: float, unit: int, link: Link, script: Script, wanted: Callable[[], bool]
+    ) -> None: ...
 
 
 class ModbusCollector:
@@ -87,7 +100,7 @@ class ModbusCollector:
 class Device:
     """One unit behind an endpoint, from first contact through outages."""
 
-    def __init__(self, target: Target, endpoint: Endpoint, context: Context, number: int) -> None:
+    def __init__(self, target: Target, endpoint: Line, context: Context, number: int) -> None:
         self.target = target
         self._endpoint = endpoint
         self._context = context
@@ -343,7 +356,10 @@ def _connector(url: Url, link: Link) -> Connect:
         loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: connection, url.host, url.port)
 
-    return connect_tcp
+    async def connect_serial(connection: Connection) -> None:
+        open_line(url.host, link, connection)
+
+    return connect_serial if url.scheme == "modbus+rtu" else connect_tcp
 
 
 # --- probe ------------------------------------------------------------------------------------

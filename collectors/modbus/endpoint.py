@@ -10,6 +10,7 @@ import itertools
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
+from typing import cast
 
 from collectors.base import CollectError
 from collectors.modbus.decode import Answer
@@ -63,8 +64,7 @@ class Connection(asyncio.Protocol):
         return self._transport is not None and not self._closed.is_set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed.set()

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import os
 import shutil
+import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -170,12 +171,19 @@ async def pymodbus_server(units: Mapping[int, Words], port: int = 0) -> AsyncIte
         )
         for unit, words in units.items()
     ]
-    server = ModbusTcpServer(devices, address=("127.0.0.1", port))
+    async with serving(ModbusTcpServer(devices, address=("127.0.0.1", port))) as bound:
+        yield bound
+
+
+@contextlib.asynccontextmanager
+async def serving(server: ModbusTcpServer) -> AsyncIterator[int]:
+    """Run a server of pymodbus; its port."""
     await server.serve_forever(background=True)
     try:
-        yield server.transport.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        sockets: Sequence[socket.socket] = getattr(server.transport, "sockets", ())
+        yield sockets[0].getsockname()[1]
     finally:
-        await server.shutdown()
+        await server.shutdown()  # type: ignore[no-untyped-call]
 
 
 def _registers(words: Mapping[int, int]) -> list[SimData]:

@@ -3,9 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
+from collectors.modbus.decode import spans_of
 from collectors.modbus.plan import plan
 from collectors.modbus.profile import Profile
-from collectors.modbus.registers import GROUPS, spans_of
+from collectors.modbus.registers import GROUPS
 from dcim.model.metric import MetricKind, registry
 from tests.collectors.modbus.peers import modbus_profiles, profile
 
