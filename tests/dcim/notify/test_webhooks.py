@@ -7,9 +7,10 @@ from random import Random
 
 import pytest
 
-from dcim.clock import ManualClock
+from dcim.clock import ManualClock, SystemClock
 from dcim.model.alarm import AlarmState, EventType, Priority
 from dcim.notify.outbox import Outbox
+from dcim.notify.sender import http_client, send
 from fixtures.peers.broker import free_port
 from fixtures.peers.receiver import Receiver, serving
 from tests.dcim.notify.samples import (
@@ -240,6 +241,15 @@ async def test_the_receiver_refuses_a_wrong_signature() -> None:
     async with serving(Receiver(NEW_SECRET)) as receiver:
         result = await webhooks([webhook(receiver.url)]).test("oncall")
         assert (result.status, receiver.invalid) == (401, 1)
+
+
+async def test_the_receiver_notices_what_comes_twice() -> None:
+    clock = SystemClock()
+    async with serving(Receiver(SECRET, fail_first=1)) as receiver, http_client() as client:
+        for message_id in ("msg_1", "msg_1", "msg_1", "msg_2"):
+            await send(client, webhook(receiver.url), message_id, b"{}", clock)
+        assert [r.duplicate for r in receiver.requests] == [False, False, True, False]
+        assert (receiver.duplicates, len(receiver.deliveries)) == (1, 2)
 
 
 async def test_a_heartbeat_comes_every_interval_and_alarms_go_elsewhere() -> None:
