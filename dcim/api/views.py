@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import translate
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
@@ -15,7 +16,7 @@ from dcim.live import DeviceState
 from dcim.model.alarm import Alarm
 from dcim.model.asset import Device, Rack
 from dcim.model.metric import Registry
-from dcim.model.reading import QUALITY_RANK, Reading, object_of, rfc3339
+from dcim.model.reading import Quality, Reading, object_of, rfc3339
 from dcim.model.wire import (
     AlarmOut,
     DeviceOut,
@@ -30,8 +31,9 @@ from dcim.model.wire import (
     point_out,
 )
 
-_CHUNK = 1000  # points between two looks at the rest of the loop
+_CHUNK = 250  # points between two looks at the rest of the loop
 _RECENT_S = 30.0  # a device that gave something within this is not wholly out
+_time = lru_cache(1024)(rfc3339)  # the readings of a batch share theirs
 MAX_PATTERNS = 64
 MAX_PATTERN = 200
 
@@ -76,7 +78,7 @@ def point_fields(reading: Reading, registry: Registry) -> dict[str, Any]:
         "unit": metric.unit if metric else "1",
         "state": reading.state,
         "raw": reading.raw,
-        "ts": rfc3339(reading.ts),
+        "ts": _time(reading.ts),
         "quality": reading.quality,
         "reason": reading.reason,
         "source": reading.source,
@@ -244,9 +246,9 @@ def status(agent: Agent, user: User | None = None) -> StatusOut:
     )
 
 
-def qualities(agent: Agent) -> dict[Any, int]:
-    counted = Counter(reading.quality for reading in agent.live.readings.values())
-    return {quality: counted[quality] for quality in QUALITY_RANK}
+def qualities(agent: Agent) -> dict[Quality, int]:
+    found = [reading.quality for reading in agent.live.readings.values()]
+    return {quality: found.count(quality) for quality in Quality}  # compares by identity: fast
 
 
 def explain(agent: Agent, reading: Reading) -> ExplainOut:
