@@ -137,8 +137,8 @@ class MetricEngine:
         return derived
 
     def _in_range(self, reading: Reading) -> Reading:
-        low, high = self._registry.of(reading.point).range
-        if reading.value is None or low <= reading.value <= high:
+        span = self._registry.of(reading.point).range
+        if reading.value is None or span is None or span[0] <= reading.value <= span[1]:
             return reading
         reason = f"out_of_range: {reading.value:g}"
         return reading._replace(value=None, quality=Quality.BAD, reason=reason)
