@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import aiomqtt
@@ -42,9 +42,7 @@ class Endpoint:
     def of(cls, url: Url, credentials: Credentials) -> "Endpoint":
         """The broker of a target; user and password in the URL go before the credentials'."""
         if url.user:
-            credentials = Credentials(
-                user=url.user, password=url.password, ca_file=credentials.ca_file
-            )
+            credentials = replace(credentials, user=url.user, password=url.password)
         return cls(url.host, url.port, url.scheme == "mqtts", credentials)
 
     def __str__(self) -> str:

@@ -2,18 +2,21 @@
 
 import asyncio
 import contextlib
+import getpass
+import ssl
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import aiomqtt
 import pytest
 
-from collectors.base import Target
+from collectors.base import Credentials, Target, parse_url
 from collectors.mqtt.client import Inbox
 from collectors.mqtt.collector import MqttCollector, probe
 from collectors.wheel import Counters, Wheel
 from dcim.clock import ManualClock, SystemClock
 from dcim.model.reading import OutageKind, Quality
-from fixtures.peers.broker import Broker, broker, free_port
+from fixtures.peers.broker import Broker, Mosquitto, broker, free_port, mosquitto_path
 from tests.collectors.mqtt.peers import (
     DEADLINE_S,
     Memory,
@@ -22,6 +25,7 @@ from tests.collectors.mqtt.peers import (
     publish,
     target,
 )
+from tests.dcim.notify.certificate import certificate
 
 LEAK = {"battery": 100, "battery_low": False, "linkquality": 144, "tamper": False}
 
@@ -39,6 +43,15 @@ async def mosquitto() -> AsyncIterator[Broker]:
     need_mosquitto()
     async with broker() as running:
         yield running
+
+
+@contextlib.asynccontextmanager
+async def started(server: Mosquitto) -> AsyncIterator[Mosquitto]:
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
 
 
 class Running:
@@ -281,3 +294,36 @@ async def test_a_probe_without_a_broker_ends_at_once_with_the_reason() -> None:
     assert result.outage is not None
     assert result.outage.kind is OutageKind.BROKER
     assert "refused" in result.outage.detail.lower()
+
+
+# paho leaves the socket of a failed TLS handshake to the garbage collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(("name", "heard"), [("localhost", True), ("other.example", False)])
+async def test_a_broker_over_tls_must_bear_its_name(tmp_path: Path, name: str, heard: bool) -> None:
+    need_mosquitto()
+    cert, key = certificate(tmp_path, name)
+    me = getpass.getuser()  # mosquitto gives up root, and could not read the key
+    access = f"allow_anonymous true\nuser {me}\ncertfile {cert}\nkeyfile {key}"
+    async with started(Mosquitto(mosquitto_path() or "", free_port(), access)) as server:
+        secret = Credentials(ca_file=str(cert))
+        where = parse_url(f"mqtts://localhost:{server.port}/z/leak?listen_s=3")
+        trusted = ssl.create_default_context(cafile=str(cert))
+        trusted.check_hostname = False
+        async with aiomqtt.Client("127.0.0.1", server.port, tls_context=trusted) as client:
+            await publish(client, "z/leak", LEAK | {"water_leak": True}, retain=True)
+        result = await probe(Target("x", where, credentials=secret), mqtt_profiles(), SystemClock())
+    assert [r.state for r in result.readings if r.point == "x/leak"] == ["wet"] * heard
+    if not heard:
+        assert result.outage is not None
+        assert "certificate" in result.outage.detail
+
+
+async def test_a_broker_that_wants_a_password_says_so() -> None:
+    need_mosquitto()
+    access = "allow_anonymous false"
+    async with started(Mosquitto(mosquitto_path() or "", free_port(), access)) as server:
+        where = parse_url(f"mqtt://lin:s3cret@127.0.0.1:{server.port}/z/leak?listen_s=3")
+        result = await probe(Target("x", where), mqtt_profiles(), SystemClock())
+    assert result.outage is not None
+    assert "authori" in result.outage.detail.lower()
+    assert "s3cret" not in result.outage.detail
