@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from urllib.parse import quote
 
-from collectors.base import Target, parse_url
+from collectors.base import Intervals, Target, parse_url
 from dcim.model.reading import Batch, Identity, Reading
 
 DEADLINE_S = 15.0
+DEFAULT = Intervals()
 
 UPS = b"""\
 1.3.6.1.2.1.1.1.0|4|Acme UPS card
@@ -60,6 +62,7 @@ class Sink:
                 await self._changed.wait()
 
 
-def target(name: str, port: int, profile: str = "auto", **more: object) -> Target:
-    """A device of the replay agent: its recording's name is its community."""
-    return Target(name, parse_url(f"snmp://{name}@127.0.0.1:{port}"), profile, **more)
+def target(name: str, port: int, intervals: Intervals = DEFAULT, query: str = "") -> Target:
+    """A device on loopback; its name is its community, as the replay agent wants it."""
+    url = parse_url(f"snmp://{quote(name)}@127.0.0.1:{port}{query}")
+    return Target(name, url, intervals=intervals)

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Awaitable
 
 import pytest
 
@@ -10,24 +11,32 @@ from collectors.snmp import pdu
 from collectors.snmp.ber import Missing, encode_oid
 from collectors.snmp.client import SYS_UP_TIME, Client
 from collectors.snmp.message import V1, V2C, Community
-from dcim.model.reading import OutageKind
-from fixtures.peers.replay import Recording
+from collectors.snmp.transport import Transport
+from dcim.model.reading import Outage, OutageKind
+from fixtures.peers.replay import Recording, ReplayAgent
 
 TABLE = "1.3.6.1.4.1.9999.2.1"
 
 
-def client(transport, agent, name="ups", version=V2C, **sizes):
-    return Client(transport, ("127.0.0.1", agent.port), Community(version, name.encode()), **sizes)
+def client(
+    transport: Transport,
+    agent: ReplayAgent,
+    name: str = "ups",
+    version: int = V2C,
+    tries: int = 5,
+) -> Client:
+    access = Community(version, name.encode())
+    return Client(transport, ("127.0.0.1", agent.port), access, tries=tries)
 
 
-def table(rows=50, columns=3):
+def table(rows: int = 50, columns: int = 3) -> Recording:
     lines = [
         f"{TABLE}.{c}.{r}|2|{c * 1000 + r}" for c in range(1, columns + 1) for r in range(rows)
     ]
     return Recording.parse("\n".join(lines).encode().splitlines())
 
 
-async def fails(ask):
+async def fails(ask: Awaitable[object]) -> Outage:
     with pytest.raises(CollectError) as caught:
         await ask
     return caught.value.outage

@@ -3,23 +3,27 @@
 import asyncio
 import contextlib
 import itertools
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 
-from collectors.base import Intervals
+from collectors.base import Intervals, Target
+from collectors.profile import Profile
 from collectors.snmp.collector import SnmpCollector
 from collectors.snmp.survey import probe
 from collectors.wheel import Counters, Wheel
 from dcim.clock import SystemClock
 from dcim.model.reading import OutageKind, Quality
 from fixtures.peers.replay import Recording
-from tests.collectors.snmp.peers import UPS, target
+from tests.collectors.snmp.peers import UPS, Sink, target
 
 OFTEN = Intervals(0.05, 0.1, 5)
 
 
 @contextlib.asynccontextmanager
-async def collecting(targets, profiles, sink):
+async def collecting(
+    targets: Sequence[Target], profiles: Mapping[str, Profile], sink: Sink
+) -> AsyncIterator[SnmpCollector]:
     clock, counters = SystemClock(), Counters()
     wheel = Wheel(clock)
     collector = SnmpCollector(targets, profiles, sink, clock, wheel, counters)
@@ -32,7 +36,7 @@ async def collecting(targets, profiles, sink):
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def outages(sink, device):
+def outages(sink: Sink, device: str) -> list[OutageKind]:
     return [b.outage.kind for b in sink.batches if b.device == device and b.outage is not None]
 
 

@@ -1,15 +1,17 @@
 """What a profile's words make of a device's answers."""
 
 import tomllib
+from collections.abc import Mapping
 
 import pytest
 
 from collectors.base import Limits, Override
 from collectors.profile import ProfileError, load_profiles
+from collectors.snmp.ber import Value
 from collectors.snmp.profile import SnmpProfile
-from collectors.snmp.resolve import Answers, resolve, wanted
+from collectors.snmp.resolve import Answers, Resolved, resolve, wanted
 from dcim.model.metric import registry
-from dcim.model.reading import Quality
+from dcim.model.reading import Quality, Reading
 
 ROOT = "1.3.6.1.4.1.9999.1"
 HEAD = f"""
@@ -25,11 +27,16 @@ sys_object_id = ["1.3.6.1.4.1.9999"]
 """
 
 
-def profile(text, head=HEAD):
+def profile(text: str, head: str = HEAD) -> SnmpProfile:
     return SnmpProfile.model_validate(tomllib.loads(head + text))
 
 
-def read(text, values, *more, override=None):
+def read(
+    text: str,
+    values: Mapping[str, Value],
+    *more: SnmpProfile,
+    override: Mapping[str, Override] | None = None,
+) -> tuple[dict[str, Reading], Resolved]:
     """Readings by `component/metric`, absent ones left out."""
     answers = Answers({f"{ROOT}{k}" if k.startswith(".") else k: v for k, v in values.items()})
     found = resolve("d", [profile(text), *more], answers, registry(), 1.0, override)
@@ -37,7 +44,7 @@ def read(text, values, *more, override=None):
     return readings, found
 
 
-def values(readings):
+def values(readings: Mapping[str, Reading]) -> dict[str, object]:
     return {point: pytest.approx(r.value, rel=1e-9) for point, r in readings.items()}
 
 
@@ -88,12 +95,12 @@ metric = "temperature"
 when = { name = "~^Hum" }
 metric = "humidity"
 """
-    rows = {
+    rows: dict[int, tuple[Value, ...]] = {
         1: (b"Cold aisle", 1, 2155, 2, b"DegC"),
         2: (b"Humidity 1", 2, 44, 0, b"%"),
         3: (b"unplugged", 0, 1, 0, b"DegC"),
     }
-    answers = {
+    answers: dict[str, Value] = {
         f".2.1.{column}.{row}": cell
         for row, cells in rows.items()
         for column, cell in enumerate(cells, 2)
@@ -259,7 +266,7 @@ metric = "charge"
     assert values(read(text, {".2.0": 97})[0]) == {"charge": 97}
 
 
-def standard():
+def standard() -> SnmpProfile:
     text = """
 [[point]]
 at = ".9.0"
@@ -321,7 +328,12 @@ at = ".2.1"
 component = "input/{index}"
 column = [{ at = 4, metric = "current", scale = 0.001, limits = { low_warning = 5, high_critical = 6, enabled = 7, bits = { low_warning = 1, high_critical = 3 } } }]
 """
-    answers = {".2.1.4.1": 900, ".2.1.5.1": 100, ".2.1.6.1": 16000, ".2.1.7.1": b"\x10"}
+    answers: dict[str, Value] = {
+        ".2.1.4.1": 900,
+        ".2.1.5.1": 100,
+        ".2.1.6.1": 16000,
+        ".2.1.7.1": b"\x10",
+    }
     assert read(text, answers)[1].limits == {"d/input/1/current": Limits(high_critical=16.0)}
 
 
