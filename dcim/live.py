@@ -92,7 +92,9 @@ class Live:
 
     def _note(self, batch: Batch) -> None:
         state = self.devices.get(batch.device, DeviceState(batch.device))
-        answered = bool(batch.readings) or batch.outage is None
+        answered = batch.outage is None or any(
+            reading.quality is not Quality.STALE for reading in batch.readings
+        )
         last = batch.ts if answered else state.last_answer
         if batch.outage is None:
             fresh = state.outage is not None or state.since is None
