@@ -70,6 +70,7 @@ class StoreWriter:
                 continue
             if len(queue) >= self._limit:
                 self._lost += 1
+                self._states.pop(reading.point, None)  # so that its next reading is news again
                 continue
             queue.append(reading)
         if len(queue) >= self._batch:

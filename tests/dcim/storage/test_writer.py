@@ -205,3 +205,15 @@ async def test_a_stale_reading_is_stored_at_the_time_it_became_so(bench):
         await until(lambda: bench.writer.status().stored > 0)
     (reading,) = bench.store.kept
     assert (reading.value, reading.ts) == (230, MIDNIGHT + 30)
+
+
+async def test_a_state_whose_change_was_dropped_is_stored_with_its_next_reading(tmp_path):
+    bench = Bench(tmp_path / "spool.db", queue=1)
+    for ts, state in [(0, "online"), (1, "on_battery")]:
+        bench.writer.readings([mode(state, MIDNIGHT + ts)])
+    async with bench.running():
+        await until(lambda: len(bench.store.kept) == 1)
+        bench.writer.readings([mode("on_battery", MIDNIGHT + 2)])
+        await until(lambda: len(bench.store.kept) == 2)
+    assert [r.state for r in bench.store.kept] == ["online", "on_battery"]
+    bench.spool.close()
