@@ -131,7 +131,7 @@ class Agent:
 
     async def _serve(self, listener: socket.socket) -> None:
         plant = Plant(self, self._config)
-        plant.alarms.restore(self.journal.open_alarms(), self.clock.now())
+        plant.hub.announce(plant.alarms.restore(self.journal.open_alarms(), self.clock.now()))
         api = ApiAgent(
             site=plant.config.site,
             timezone=plant.config.agent.timezone,
@@ -169,7 +169,8 @@ class Agent:
             await asyncio.gather(*tasks, return_exceptions=True)
             same_site = config.site == plant.config.site
             after = Plant(self, config, plant.metrics if same_site else None)
-            after.alarms.restore(plant.alarms.alarms(), self.clock.now())
+            await asyncio.to_thread(self.journal.flush)
+            after.hub.announce(after.alarms.restore(self.journal.open_alarms(), self.clock.now()))
             for state in self.live.devices.values():
                 if state.identity is not None:
                     after.hub.identified(state.identity)
