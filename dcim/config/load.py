@@ -14,7 +14,7 @@ from dcim.config.boundary import check_feeds, check_metering
 from dcim.config.draft import Draft, read_draft
 from dcim.config.faults import ConfigError, Fault, Report
 from dcim.config.references import References
-from dcim.config.secrets import Secrets
+from dcim.config.secrets import MissingSecret, Secrets
 from dcim.config.tables import DeviceTable, UserTable, WebhookTable
 from dcim.config.toml_lines import key_lines
 from dcim.model.asset import (
@@ -30,6 +30,7 @@ from dcim.model.asset import (
 )
 from dcim.model.metric import Metric, Registry
 from dcim.model.metric import registry as builtin_registry
+from dcim.notify.sign import key_of
 
 _AT_LINE = re.compile(r"^(.*) \(at line (\d+), column \d+\)$")
 
@@ -118,6 +119,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Report]:
     try:
         text = path.read_bytes().decode("utf-8")
         tables = tomllib.loads(text)
+        lines = key_lines(text)
     except OSError as error:
         found = error.strerror or str(error)
         raise ConfigError([Fault(str(path), "", 1, found.lower(), "a file to read")]) from None
@@ -130,7 +132,10 @@ def _read(path: Path) -> tuple[dict[str, Any], Report]:
         line = int(match[2]) if match else text.count("\n") + 1
         found = (match[1] if match else message).lower()
         raise ConfigError([Fault(str(path), "", line, found, "TOML")]) from None
-    return tables, Report(str(path), key_lines(text))
+    except (ValueError, RecursionError) as error:  # numbers of 5,000 digits, arrays 1,000 deep
+        found = str(error).partition(";")[0].lower()
+        raise ConfigError([Fault(str(path), "", 1, found, "TOML of a sane size")]) from None
+    return tables, Report(str(path), lines)
 
 
 def _metrics(draft: Draft) -> dict[str, Metric]:
@@ -190,7 +195,7 @@ def _target(device: DeviceTable, draft: Draft, secrets: Secrets) -> Target:
     return Target(
         device=device.id,
         url=url,
-        profile=url.query.get("profile", "auto") if device.profile == "auto" else device.profile,
+        profile=device.profile_name,
         intervals=Intervals(**device.interval_s.model_dump(exclude_none=True)),
         override={key: Override(one.scale, one.offset) for key, one in device.override.items()},
         **extra,
@@ -202,10 +207,17 @@ def _user(table: UserTable) -> User:
 
 
 def _webhook(table: WebhookTable, secrets: Secrets) -> WebhookSettings:
+    what = f"webhooks.{table.name}"
+    secret = secrets.get(what, table.secret_env, table.secret_file)
+    try:
+        if secret:
+            key_of(secret)
+    except ValueError as error:
+        raise MissingSecret(f"{what}: {error}") from None
     return WebhookSettings(
         name=table.name,
         url=table.url,
-        secret=secrets.get(f"webhooks.{table.name}", table.secret_env, table.secret_file),
+        secret=secret,
         min_priority=table.min_priority,
         heartbeat_s=table.heartbeat_s,
         allow_loopback=table.allow_loopback,
@@ -233,9 +245,9 @@ def _devices(draft: Draft, profiles: Mapping[str, Profile]) -> dict[str, Device]
     devices: dict[str, Device] = {}
     for table in draft.devices.values():
         url = str(parse_url(table.address))
-        known = profiles.get(table.profile)
+        known = profiles.get(table.profile_name)
         kind = known.kind if known else ""
-        devices[table.id] = Device(table.id, table.place, table.profile, url, kind, table.name)
+        devices[table.id] = Device(table.id, table.place, table.profile_name, url, kind, table.name)
     for plant in draft.equipment.values():
         devices[plant.id] = Device(plant.id, plant.place, "", "", plant.kind, plant.name)
     return devices

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from pathlib import Path as FilePath
+from urllib.parse import urlsplit
 
 from collectors.base import SCHEMES, parse_url
 from collectors.profile import Point, Profile
@@ -38,6 +40,10 @@ class References:
             self._device(("devices", n), device)
         self._unique("users", {n: user.name for n, user in self._draft.users.items()})
         self._unique("webhooks", {n: hook.name for n, hook in self._draft.webhooks.items()})
+        for n, hook in self._draft.webhooks.items():
+            if _is_loopback(hook.url) and not hook.allow_loopback:
+                expected = "an address elsewhere, or allow_loopback = true"
+                self._report.add(("webhooks", n, "url"), "this machine itself", expected)
         self._metrics()
         self._rules(folder)
 
@@ -83,7 +89,7 @@ class References:
         if not self.object(path, owner, objects) or not self._metric(path, address):
             return False
         device = next((d for d in self._draft.devices.values() if d.id == owner), None)
-        return device is None or self._of_profile(path, key, device.profile)
+        return device is None or self._of_profile(path, key, device.profile_name)
 
     def _tree(self) -> None:
         for n, row in self._draft.rows.items():
@@ -127,7 +133,7 @@ class References:
         for key in device.override:
             at = (*path, "override", key)
             if self._metric(at, key):
-                self._of_profile(at, key, device.profile)
+                self._of_profile(at, key, device.profile_name)
 
     def _profile(self, path: Path, name: str, protocol: str) -> None:
         if name == "auto":
@@ -183,6 +189,14 @@ class References:
             if (metric.kind == "state") != bool(metric.states):
                 found = "states" if metric.states else "no states"
                 self._report.add(path, f"{found} of a {metric.kind}", "states for kind state only")
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def profile_points(profile: Profile) -> Iterable[Point]:

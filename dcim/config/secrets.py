@@ -8,7 +8,7 @@ from dcim.config.tables import CredentialsTable
 
 
 class MissingSecret(Exception):
-    """A secret that the file refers to is not there; one line, for people."""
+    """A secret that the file refers to is not there, or is none; one line, for people."""
 
 
 class Secrets:

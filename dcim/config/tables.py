@@ -241,6 +241,13 @@ class DeviceTable(Table):
     override: dict[str, OverrideTable] = {}
     name: Name = ""
 
+    @property
+    def profile_name(self) -> str:
+        """The key's, or that of the address (`?profile=NAME`)."""
+        if self.profile == "auto" and self.address:
+            return parse_url(self.address).query.get("profile", "auto")
+        return self.profile
+
 
 class EquipmentTable(Table):
     """A piece of plant that feeds or serves but does not speak: a utility, a switchboard."""

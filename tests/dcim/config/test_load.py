@@ -3,13 +3,17 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from collectors.base import Credentials, Intervals, Override
 from collectors.profile import Point, Profile
-from dcim.config import Config, ConfigError, MissingSecret, load
+from dcim.config import Config, ConfigError, Fault, MissingSecret, load
 from dcim.model.asset import Feed, MeterRole, Rack
 
 HASH = "scrypt$16384$8$1$c2FsdHNhbHQ=$aGFzaGhhc2g="
+
+SECRET = "whsec_" + "c2VjcmV0" * 4
 
 HEAD = """\
 [site]
@@ -85,6 +89,13 @@ def faults_of(path: Path) -> list[str]:
     return [str(fault).replace(f"{path.parent}/", "") for fault in caught.value.faults]
 
 
+def config_or_faults(path: Path) -> Config | tuple[Fault, ...]:
+    try:
+        return load(path, profiles=PROFILES)
+    except ConfigError as error:
+        return error.faults
+
+
 def test_a_whole_file_becomes_site_targets_and_settings(write, tmp_path: Path):
     text = f"""
 [agent]
@@ -123,7 +134,7 @@ min_priority = 2
 [metrics."x.door.opened"]
 meaning = "How often the door was opened"
 """
-    config = load(write(text), {"DCIM_SNMP_RO": "s3cret", "HOOK": "whsec"}, PROFILES)
+    config = load(write(text), {"DCIM_SNMP_RO": "s3cret", "HOOK": SECRET}, PROFILES)
     assert config.agent.port == 9000
     assert config.store.text == f"embedded:{tmp_path / 'data'}"
     assert config.site.racks == {"rack-r01": Rack("rack-r01", "row-1")}
@@ -141,7 +152,7 @@ meaning = "How often the door was opened"
     assert config.users[0].role == "operator"
     assert config.webhooks[0].min_priority == 2
     assert "x.door.opened" in config.registry
-    for secret in ("s3cret", "whsec", HASH):
+    for secret in ("s3cret", SECRET, HASH):
         assert secret not in repr(config)
 
 
@@ -365,6 +376,12 @@ CASES = {
         "webhooks[0].url",
         "found a value that is not shown here, expected a URL",
     ),
+    "webhook to this machine": (
+        "[[webhooks]]\nname='a'\nurl='http://127.0.0.1:9/x'\n",
+        2,
+        "webhooks[0].url",
+        "found this machine itself, expected an address elsewhere, or allow_loopback = true",
+    ),
     "secret in the file": (
         "[credentials.x]\ncommunity='s3cret'\n",
         1,
@@ -474,6 +491,45 @@ def test_what_is_not_toml_is_told_with_its_line(write, text: str, line: int):
     assert fault.endswith("expected TOML")
 
 
+@pytest.mark.parametrize("value", ["1" * 5000, "[" * 5000 + "]" * 5000])
+def test_toml_beyond_measure_is_a_fault_not_a_crash(write, value: str):
+    (fault,) = faults_of(write(f"a = {value}\n"))
+    assert fault.endswith("expected TOML of a sane size")
+
+
+LINES = [n for n, line in enumerate(HEAD.splitlines()) if "=" in line]
+JUNK = [
+    "''",
+    "'ups-a'",
+    "'rack-r01'",
+    "0",
+    "-1.5",
+    "nan",
+    "true",
+    "[]",
+    "['a']",
+    "{}",
+    "{ id = 1 }",
+]
+JUNK += ["2026-11-22", "'snmp://['", "'snmp://h:99999999'", "'modbus://h/999'", "'\\u0000'", "'é'"]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(LINES), st.sampled_from(JUNK)), min_size=1, max_size=4))
+def test_whatever_value_stands_anywhere_the_answer_is_a_config_or_faults(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, str]]
+):
+    lines = HEAD.splitlines()
+    for n, junk in changes:
+        lines[n] = f"{lines[n].partition('=')[0]}= {junk}"
+    path = tmp_path_factory.getbasetemp() / "junk.toml"
+    path.write_text("\n".join(lines), "utf-8")
+    outcome = config_or_faults(path)
+    assert outcome
+    if not isinstance(outcome, Config):
+        assert all(1 <= fault.line < NEXT for fault in outcome)
+
+
 def test_bytes_that_are_not_utf8_are_told_with_their_line(tmp_path: Path):
     path = tmp_path / "dcim.toml"
     path.write_bytes(b"# ok\n# \xff\n")
@@ -497,6 +553,13 @@ def test_a_secret_that_is_missing_stops_run_but_not_check(write):
     assert isinstance(load(path, None, PROFILES), Config)
     with pytest.raises(MissingSecret, match=r"credentials.snmp-ro: .* DCIM_SNMP_RO is not set"):
         load(path, {}, PROFILES)
+
+
+def test_a_secret_of_a_webhook_that_is_none_is_told_without_being_shown(write):
+    text = HEAD + "[[webhooks]]\nname = 'a'\nurl = 'https://h'\nsecret_env = 'HOOK'\n"
+    with pytest.raises(MissingSecret, match=r"webhooks.a: a webhook's secret holds") as caught:
+        load(write(text), {"DCIM_SNMP_RO": "x", "HOOK": "aHVudGVyMg=="}, PROFILES)
+    assert "aHVudGVyMg" not in str(caught.value)
 
 
 def test_a_secret_comes_from_a_file_beside_the_configuration(write):

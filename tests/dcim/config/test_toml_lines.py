@@ -4,7 +4,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcim.config.toml_lines import Path, key_lines, line_of
@@ -147,12 +147,14 @@ def accepted(parts: list[str]) -> list[str]:
     return kept
 
 
+@settings(deadline=None)
 @given(statements)
 def test_finds_exactly_what_tomllib_finds(parts: list[str]):
     text = "\n".join(accepted(parts))
     assert set(key_lines(text)) == paths(tomllib.loads(text))
 
 
+@settings(deadline=None)
 @given(statements)
 def test_every_new_key_stands_within_the_statement_that_brought_it(parts: list[str]):
     kept = accepted(parts)
