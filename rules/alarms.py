@@ -5,6 +5,8 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
+from typing import TypeVar
 
 from dcim.model.alarm import Alarm, AlarmEvent, AlarmState, EventType
 from dcim.model.asset import Site
@@ -21,7 +23,7 @@ from rules.watchlist import Watch, Watchlist
 
 RECOVERY_S = 60.0  # ALARMS section 6: a consequence that outlives its cause by so much stands alone
 SILENT_POLLS = 3
-Job = Callable[[Watcher, float], None]
+T = TypeVar("T")
 
 
 class Result(StrEnum):
@@ -44,7 +46,7 @@ class AlarmEngine:
         self._watches = self._list.table()
         self._consequences = Consequences(rules, Topology(site))
         self._open: dict[str, Watcher] = {}  # not normal, or shelved
-        self._due: list[tuple[float, int, Job, Watcher]] = []
+        self._due: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = itertools.count()
         self._events: list[AlarmEvent] = []
         self._answers: dict[str, tuple[float, float]] = {}  # device: last answer, usual interval
@@ -88,8 +90,8 @@ class AlarmEngine:
     def tick(self, now: float) -> Sequence[AlarmEvent]:
         """Let delays, shelves and recovery times run out."""
         while self._due and self._due[0][0] <= now:
-            _, _, job, watcher = heapq.heappop(self._due)
-            job(watcher, now)
+            _, _, job = heapq.heappop(self._due)
+            job(now)
         for parent in self._consequences.take_counted():
             if parent.alarm is not None and parent.id in self._open:
                 self._put(parent, now, EventType.UPDATED, parent.state, notify=False)
@@ -222,14 +224,13 @@ class AlarmEngine:
             self._resample(watcher, now)
 
     def _started(self, starter: Starter, now: float) -> None:
-        for watcher in starter.dependents:
-            watcher.inhibit(True)
-            for_s = watcher.rule.inhibit.for_s if watcher.rule.inhibit else 0.0
-            self._at(now + for_s, self._inhibit_over, watcher)
+        starter.inhibiting = True
+        self._at(now + starter.for_s, self._inhibit_over, starter)
 
-    def _inhibit_over(self, watcher: Watcher, now: float) -> None:
-        watcher.inhibit(False)
-        self._resample(watcher, now)
+    def _inhibit_over(self, starter: Starter, now: float) -> None:
+        starter.inhibiting = False
+        for watcher in starter.dependents:
+            self._resample(watcher, now)
 
     def _resample(self, watcher: Watcher, now: float) -> None:
         if watcher.last is not None and watcher.sample(watcher.last, now):
@@ -401,8 +402,9 @@ class AlarmEngine:
             AlarmEvent(kind, alarm, previous, now, actor, comment, notify and not quiet)
         )
 
-    def _at(self, when: float, job: Job, watcher: Watcher) -> None:
-        heapq.heappush(self._due, (when, next(self._order), job, watcher))
+    def _at(self, when: float, job: Callable[[T, float], None], subject: T) -> None:
+        due: Callable[[float], None] = partial(job, subject)
+        heapq.heappush(self._due, (when, next(self._order), due))
 
     def _take(self) -> Sequence[AlarmEvent]:
         if not self._events:

@@ -26,7 +26,7 @@ class Watcher:
     alarm: Alarm | None = None
     last: Reading | None = None
     reason: str | None = None  # where there is no reading to give one: an outage
-    inhibited: bool = False  # just started: no alarm comes up, one that stands runs on
+    starter: "Starter | None" = None
     gates: list["Gate"] = field(default_factory=list)
     parent: "Watcher | None" = None
     children: list["Watcher"] = field(default_factory=list)
@@ -64,8 +64,8 @@ class Watcher:
             return reading.quality is Quality.STALE and self._hold()
         if self.gates and any(gate.closed for gate in self.gates):
             return self._weigh(lambda _: False, now)
-        if self.inhibited and self.level == NONE_HOLDS:
-            return False
+        if self.starter is not None and self.starter.inhibiting and self.level == NONE_HOLDS:
+            return self._hold()  # one that stands runs on
         if condition == "state":
             return self._sample_state(reading, now)
         return self._sample_value(reading.value, now)
@@ -97,12 +97,6 @@ class Watcher:
         level = max((i for i, level in levels if level.priority == priority), default=0)
         self.level = level
         self.timings = [ACTIVE if index <= level else IDLE for index in range(len(self.timings))]
-
-    def inhibit(self, inhibited: bool) -> None:
-        """Begin or end a time in which no alarm is to come up; one that stands runs on."""
-        self.inhibited = inhibited
-        if inhibited:
-            self._hold()
 
     def new_occurrence(self, now: float) -> Alarm:
         """A fresh alarm, not yet set; a shelf outlives the occurrence it was made for."""
@@ -246,6 +240,8 @@ class Gate:
 class Starter:
     """The parts of one object whose start inhibits alarms: a CDU's pumps."""
 
+    for_s: float
+    inhibiting: bool = False
     running: dict[str, bool] = field(default_factory=dict)  # by point
     stopped_at: float | None = None
     dependents: list[Watcher] = field(default_factory=list)

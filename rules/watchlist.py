@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from dcim.model.asset import Site
 from dcim.model.metric import Registry
 from dcim.model.reading import address, component_of, metric_of, object_of
-from rules.rule import AlarmRule, Limit, PlaceKind, RuleSet, Unless
+from rules.rule import AlarmRule, Inhibit, Limit, PlaceKind, RuleSet, Unless
 from rules.watch import Gate, LimitSource, Starter, Watcher
 
 
@@ -37,7 +37,7 @@ class Watchlist:
     _kinds: dict[str, str] = field(default_factory=dict)
     _watches: dict[str, Watch | None] = field(default_factory=dict)
     _limits: dict[str, LimitSource] = field(default_factory=dict)
-    _starters: dict[tuple[str, str], Starter] = field(default_factory=dict)
+    _starters: dict[tuple[str, Inhibit], Starter] = field(default_factory=dict)
     _gates: dict[tuple[str, Unless], Gate] = field(default_factory=dict)
     _by_metric: dict[str, list[AlarmRule]] = field(default_factory=dict)
     _outages: list[AlarmRule] = field(default_factory=list)
@@ -139,7 +139,8 @@ class Watchlist:
             if isinstance(level.limit, Limit):
                 self._bind(watcher, index, level.limit)
         if rule.inhibit:
-            self._starter(object_of(at), rule.inhibit.component).dependents.append(watcher)
+            watcher.starter = self._starter(object_of(at), rule.inhibit)
+            watcher.starter.dependents.append(watcher)
         for unless in rule.unless:
             gate = self._gate(object_of(at), unless)
             gate.dependents.append(watcher)
@@ -166,12 +167,12 @@ class Watchlist:
     def _starters_of(self, point: str) -> Iterator[Starter]:
         if metric_of(point) != "run":
             return
-        for glob in {r.inhibit.component for r in self.rules.alarms.values() if r.inhibit}:
-            if fnmatchcase(component_of(point), glob):
-                yield self._starter(object_of(point), glob)
+        for inhibit in {r.inhibit for r in self.rules.alarms.values() if r.inhibit}:
+            if fnmatchcase(component_of(point), inhibit.component):
+                yield self._starter(object_of(point), inhibit)
 
-    def _starter(self, object_id: str, glob: str) -> Starter:
-        return self._starters.setdefault((object_id, glob), Starter())
+    def _starter(self, object_id: str, inhibit: Inhibit) -> Starter:
+        return self._starters.setdefault((object_id, inhibit), Starter(inhibit.for_s))
 
     def _gates_of(self, point: str) -> Iterator[Gate]:
         for unless in {one for rule in self.rules.alarms.values() for one in rule.unless}:
