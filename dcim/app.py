@@ -195,7 +195,7 @@ class Agent:
         """Read the file again; ValueError names every fault, and nothing has changed then."""
         try:
             config = await asyncio.to_thread(load, self.file, os.environ)
-            read_rules(config)
+            _check(config)
         except ConfigError as error:
             raise ValueError("\n".join(map(str, error.faults))) from None
         except (MissingSecret, RuleError) as error:
@@ -242,6 +242,16 @@ def read_rules(config: Config) -> RuleSet:
     return load_rules([*builtin(), *config.rules])
 
 
+def _check(config: Config) -> None:
+    """What the file itself cannot show: RuleError for rules, ValueError for a webhook's secret."""
+    read_rules(config)
+    for settings in config.webhooks:
+        try:
+            _webhook(settings).keys()
+        except ValueError as error:
+            raise ValueError(f"webhooks.{settings.name}: secret: {error}") from None
+
+
 def make_webhooks(config: Config, outbox: Outbox, clock: Clock, live: Live) -> Webhooks:
     def kind_of(device: str) -> str:
         state = live.devices.get(device)
@@ -283,8 +293,8 @@ async def test_webhooks(config: Config, name: str | None) -> list[TestResult]:
 async def serve(file: Path, config: Config) -> None:
     """Run the agent of one file until SIGINT or SIGTERM."""
     try:
-        read_rules(config)
-    except RuleError as error:
+        _check(config)
+    except (RuleError, ValueError) as error:
         raise StartError(str(error)) from None
     task = asyncio.current_task()
     assert task is not None
