@@ -9,7 +9,16 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from dcim.model.alarm import Priority
 from dcim.model.asset import KINDS
@@ -66,11 +75,20 @@ class Limit(Strict):
         return self
 
 
+def _limit_form(value: Any) -> str:
+    return "source" if isinstance(value, dict | Limit) else "number"
+
+
+AnyLimit = Annotated[
+    Annotated[float, Tag("number")] | Annotated[Limit, Tag("source")], Discriminator(_limit_form)
+]
+
+
 class Level(Strict):
     """One step of severity: H, HH. Delays left out are the rule's."""
 
     priority: Priority
-    limit: float | Limit | None = None
+    limit: AnyLimit | None = None
     states: frozenset[str] = frozenset()
     reasons: frozenset[str] = frozenset()  # for no_data: only these codes, "code: text"
     on_delay_s: Seconds | None = None
@@ -289,9 +307,15 @@ def _ids(table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _faults(name: str, table: Mapping[str, Any], error: ValidationError) -> Iterable[RuleFault]:
-    for one in error.errors():
-        loc = list(one["loc"])
+    errors = error.errors()
+    for one in errors:
+        loc = one["loc"]
+        deeper = any(other["loc"][: len(loc)] == loc for other in errors if other is not one)
+        if one["type"] == "too_short" and deeper:
+            continue  # only because what it holds was faulty
         match loc:
-            case ["alarm", int(index), *_]:
-                loc[1] = table["alarm"][index].get("id", index)
-        yield RuleFault(name, ".".join(map(str, loc)) or "file", one["msg"])
+            case ("alarm", int(index), *rest):
+                loc = ("alarm", table["alarm"][index].get("id", index), *rest)
+        yield RuleFault(
+            name, ".".join(map(str, loc)) or "file", one["msg"].removeprefix("Value error, ")
+        )

@@ -1,0 +1,200 @@
+"""The engine: consequences, actions of people, restarts, and that it does not scan."""
+
+import random
+from dataclasses import replace
+from time import perf_counter
+
+import pytest
+
+from dcim.model.alarm import AlarmState, EventType
+from dcim.model.asset import Device, Feed
+from dcim.model.metric import registry
+from dcim.model.reading import Identity, OutageKind, Quality, Reading
+from rules.alarms import AlarmEngine
+from tests.rules.conftest import Plant, small_site
+
+NO_PDU_A, NO_PDU_B = "no-data@pdu-r01-a", "no-data@pdu-r01-b"
+UPS_A = "ups-output-lost@ups-a/mode"
+
+
+def test_a_device_without_power_is_a_consequence_only_if_all_its_feeds_are_dead(builtin_rules):
+    site = small_site()
+    both = (*site.feeds, Feed("ups-b", "cdu-1", "B"), Feed("ups-a", "cdu-1", "A"))
+    plant = Plant(builtin_rules, replace(site, feeds=both))
+    plant.say("ups-a/mode", "off")
+    plant.until(5)
+    for device in ("pdu-r01-a", "cdu-1"):
+        plant.silent(device)
+    plant.until(70)
+    assert plant.alarm(NO_PDU_A).suppressed_by == UPS_A
+    assert plant.alarm("no-data@cdu-1").suppressed_by is None
+    assert plant.alarm(UPS_A).suppressed_children == 1
+
+
+def test_a_cause_found_later_takes_in_what_already_stands(plant):
+    plant.silent("pdu-r01-a")
+    plant.until(60)
+    assert plant.alarm(NO_PDU_A).suppressed_by is None
+    plant.say("ups-a/mode", "off")
+    plant.until(62)
+    assert plant.alarm(NO_PDU_A).suppressed_by == UPS_A
+    assert not any(e.notify for e in plant.events if e.type is EventType.UPDATED)
+
+
+def test_a_consequence_that_outlives_its_cause_by_a_minute_stands_alone(plant):
+    plant.say("ups-a/mode", "off")
+    plant.until(5)
+    plant.silent("pdu-r01-a")
+    plant.until(70)
+    plant.say("ups-a/mode", "online")
+    plant.until(134)
+    assert plant.alarm(NO_PDU_A).suppressed_by == UPS_A
+    plant.until(136)
+    alarm = plant.alarm(NO_PDU_A)
+    assert (alarm.suppressed_by, alarm.state, alarm.occurrence) == (None, AlarmState.UNACK, 1)
+    assert plant.notified()[-1] == ("alarm.raised", NO_PDU_A)
+
+
+def test_consequences_that_are_over_close_with_their_cause(plant):
+    plant.say("ups-a/mode", "off")
+    plant.until(5)
+    plant.silent("pdu-r01-a")
+    plant.until(70)
+    plant.answers("pdu-r01-a")
+    assert plant.alarm(NO_PDU_A).state is AlarmState.RTN_UNACK
+    plant.say("ups-a/mode", "online")
+    plant.until(80)
+    assert plant.standing() == [UPS_A]
+    assert plant.alarm(UPS_A).suppressed_children == 0
+
+
+def test_two_devices_of_their_own_addresses_are_two_alarms(plant):
+    for device in ("ups-a", "ups-b"):
+        plant.silent(device)
+    plant.until(60)
+    assert [alarm.suppressed_by for alarm in plant.engine.alarms()] == [None, None]
+
+
+def test_a_silent_device_says_why(plant):
+    plant.silent("ups-a", OutageKind.REFUSED)
+    plant.until(60)
+    alarm = plant.alarm("no-data@ups-a")
+    assert alarm.reason == "refused: no answer"
+    assert alarm.condition == "no answer for 60 s"
+
+
+def test_an_alarm_carries_what_its_reader_needs(plant):
+    plant.say("cdu-1/reservoir/level", 39.0)
+    plant.until(30)
+    alarm = plant.alarm("reservoir-level-low@cdu-1/reservoir/level")
+    assert (alarm.value, alarm.limit, alarm.unit) == (39.0, 40.0, "%")
+    assert alarm.condition == "level <= 40 % for 30 s"
+    assert alarm.raised_at == 30
+    assert alarm.cause
+    assert alarm.consequence
+    assert alarm.action
+
+
+def test_a_retained_leak_says_so(plant):
+    plant.say("env-1/leak", "wet", Quality.UNCERTAIN, "retained message")
+    alarm = plant.alarm("leak@env-1/leak")
+    assert (alarm.quality, alarm.reason) == (Quality.UNCERTAIN, "retained message")
+
+
+def test_a_silent_device_that_answers_after_a_restart_is_cleared(plant, builtin_rules):
+    plant.silent("ups-a")
+    plant.until(60)
+    after = Plant(builtin_rules)
+    after.engine.restore(plant.engine.alarms(), 100.0)
+    after.now = 100.0
+    after.answers("ups-a")
+    assert after.alarm("no-data@ups-a").state is AlarmState.RTN_UNACK
+
+
+def test_a_consequence_stays_one_after_a_restart(plant, builtin_rules):
+    plant.say("ups-a/mode", "off")
+    plant.until(5)
+    plant.silent("pdu-r01-a")
+    plant.until(70)
+    after = Plant(builtin_rules)
+    after.engine.restore(plant.engine.alarms(), 100.0)
+    assert after.alarm(NO_PDU_A).suppressed_by == UPS_A
+    after.say("ups-a/mode", "online")
+    after.until(6)
+    assert [event.alarm.id for event in after.events if event.notify] == [UPS_A]
+
+
+def test_normal_alarms_keep_their_count_over_a_restart(plant, builtin_rules):
+    for state in ("wet", "dry"):
+        plant.say("env-1/leak", state)
+    plant.ack("leak@env-1/leak")
+    plant.reset("leak@env-1/leak")
+    normal = plant.alarm("leak@env-1/leak")
+    assert list(plant.engine.alarms()) == []
+    after = Plant(builtin_rules)
+    after.engine.restore([normal], 100.0)
+    after.say("env-1/leak", "wet")
+    assert after.alarm("leak@env-1/leak").occurrence == 2
+
+
+def test_nobody_can_act_on_an_alarm_that_never_stood(plant):
+    assert plant.ack("leak@env-1/leak") == "refused"
+
+
+def test_a_kind_learned_at_first_contact_brings_its_rules(builtin_rules):
+    site = small_site()
+    devices = dict(site.devices) | {"ups-c": Device("ups-c", "hall-1")}
+    plant = Plant(builtin_rules, replace(site, devices=devices))
+    plant.say("ups-c/mode", "on_battery")
+    plant.until(10)
+    assert plant.standing() == []
+    plant.engine.identified(Identity("ups-c", "ups", "", "", ()))
+    plant.say("ups-c/mode", "on_battery")
+    plant.until(20)
+    assert plant.standing() == ["ups-on-battery@ups-c/mode"]
+    assert plant.engine.rules_for("ups-c/mode") == [
+        "ups-on-battery",
+        "ups-on-bypass",
+        "ups-output-lost",
+    ]
+
+
+def test_escalation_is_one_alarm(plant):
+    for level, seconds in ((39.0, 40), (20.0, 80), (5.0, 120)):
+        plant.say("cdu-1/reservoir/level", level)
+        plant.until(seconds)
+    assert plant.standing() == ["reservoir-level-low@cdu-1/reservoir/level"]
+    kinds = [event.type for event in plant.events]
+    assert kinds == [EventType.RAISED, EventType.ESCALATED, EventType.ESCALATED]
+    assert [event.alarm.seq for event in plant.events] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("watchers", [10_000])
+def test_ten_thousand_watchers_cost_little(builtin_rules, watchers):
+    """One look-up a reading, no scan a tick: 30 us a reading would already be ten times too much."""
+    site = small_site()
+    devices = {f"leak-{n}": Device(f"leak-{n}", "row-1") for n in range(watchers)}
+    engine = AlarmEngine(builtin_rules, replace(site, devices=devices), registry())
+    readings = [Reading(f"{d}/leak", None, 0.0, state="dry") for d in devices]
+    engine.update(readings, 0.0)
+    start = perf_counter()
+    engine.update(readings, 1.0)
+    assert perf_counter() - start < 30e-6 * watchers
+    start = perf_counter()
+    engine.tick(2.0)
+    assert perf_counter() - start < 0.005
+
+
+def test_a_storm_leaves_every_alarm_in_the_right_state(builtin_rules):
+    rng = random.Random(7)
+    site = small_site()
+    devices = {f"leak-{n}": Device(f"leak-{n}", "row-1") for n in range(1000)}
+    plant = Plant(builtin_rules, replace(site, devices=devices))
+    wet = {device: rng.random() < 0.5 for device in devices}
+    for round_ in range(3):
+        for device, now_wet in wet.items():
+            state = "wet" if now_wet or round_ == 1 else "dry"
+            plant.say(f"{device}/leak", state)
+    active = {alarm.address for alarm in plant.engine.alarms() if alarm.state.active}
+    assert active == {f"{device}/leak" for device, now_wet in wet.items() if now_wet}
+    assert len(plant.standing()) == 1000
