@@ -1,6 +1,6 @@
 """The request plan of a device: which requests ask for which points, and how often. Pure."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from collectors.base import Intervals
@@ -10,6 +10,7 @@ from collectors.snmp.ber import encode_oid
 from collectors.snmp.message import Community, Template
 from collectors.snmp.resolve import Answers
 from collectors.snmp.values import Binding
+from dcim.model.reading import Reading
 
 MOST_BYTES = 1400  # of an answer, to stay inside one Ethernet frame
 _VALUE_BYTES = 12  # what a varbind's value and headers take beside its name, generously
@@ -32,6 +33,7 @@ class Bound:
     binding: Binding
     oid: bytes
     guard: bytes | None
+    number: Callable[[float, float], Reading] | None  # where an integer needs nothing but this
 
 
 @dataclass(slots=True)
@@ -90,7 +92,9 @@ def get_ask(oids: Sequence[bytes], access: Community) -> Ask:
 
 def _bound(binding: Binding) -> Bound:
     guard = encode_oid(binding.guard) if binding.guard is not None else None
-    return Bound(binding, encode_oid(binding.oid), guard)
+    channel = binding.channel
+    number = channel.number if channel.states is None and binding.straight() else None
+    return Bound(binding, encode_oid(binding.oid), guard, number)
 
 
 def _asks(

@@ -110,27 +110,28 @@ class Poll:
         if response.status != ErrorStatus.NO_ERROR:
             self._refused(ask, response)
             return
-        self._ts = self._clock.now()
+        self._keep([(varbind[0], varbind[2]) for varbind in response.varbinds])
         values = result.values
-        for varbind in response.varbinds:
-            values[varbind[0]] = varbind[2]
-        if len(self.plan.asks) > 1:  # several frames: each value keeps the time of its own
-            self._stamps |= dict.fromkeys((varbind[0] for varbind in response.varbinds), self._ts)
         missing = [oid for oid in ask.oids if oid not in values]
         if missing:
-            self._incomplete(ask, missing)
+            self._incomplete(ask, missing, len(response.varbinds) < len(ask.oids))
 
-    def _incomplete(self, ask: Ask, missing: Sequence[bytes]) -> None:
+    def _keep(self, values: list[tuple[bytes, Value]]) -> None:
+        """Take values over, each with the time of its own frame."""
+        self._ts = self._clock.now()
+        self._result.values.update(values)
+        if len(self.plan.asks) > 1:
+            self._stamps |= dict.fromkeys((oid for oid, _ in values), self._ts)
+
+    def _incomplete(self, ask: Ask, missing: Sequence[bytes], cut_short: bool) -> None:
         """An answer without all that was asked: cut short, or a table that has changed."""
+        client = self._client
         if ask.bulk:
-            if len(missing) == len(ask.oids):
-                self._result.gone = True
-            self._todo.append(get_ask(missing[: self._client.max_varbinds], self._client.access))
-            rest = missing[self._client.max_varbinds :]
-            if rest:
-                self._todo.append(get_ask(rest, self._client.access))
-            self._client.max_varbinds = max(_SMALL, self._client.max_varbinds - 2)
-            self._result.shrunk = True
+            for at in range(0, len(missing), client.max_varbinds):
+                self._todo.append(get_ask(missing[at : at + client.max_varbinds], client.access))
+            if cut_short:
+                client.max_varbinds = max(_SMALL, client.max_varbinds - 2)
+                self._result.shrunk = True
             return
         self._client.stats.errors += 1
         self._result.outage = Outage(OutageKind.MALFORMED, "answer holds other objects than asked")
@@ -149,7 +150,7 @@ class Poll:
             return
         bad = response.index - 1
         if response.status == ErrorStatus.NO_SUCH_NAME and 0 <= bad < len(ask.oids):
-            result.values[ask.oids[bad]] = Missing.NO_SUCH_INSTANCE
+            self._keep([(ask.oids[bad], Missing.NO_SUCH_INSTANCE)])
         else:
             result.outage = outage_of(response)
         left = [oid for n, oid in enumerate(ask.oids) if n != bad]
@@ -165,10 +166,15 @@ class Poll:
             if oid not in values:
                 continue  # its request failed; it turns stale unless the next one succeeds
             value = values[oid]
+            if stamps:
+                ts = stamps[oid]
+            if bound.number is not None and type(value) is int:
+                readings.append(bound.number(value, ts))
+                continue
             if type(value) is Missing:
                 result.gone = True
             guard = values.get(bound.guard) if bound.guard is not None else None
-            reading = bound.binding.decode(value, guard, stamps.get(oid, ts))
+            reading = bound.binding.decode(value, guard, ts)
             if reading is not None:
                 readings.append(reading)
             elif bound.binding.expected:

@@ -360,7 +360,6 @@ def _bind(
         override=override.get(own),
     )
     guard = point.invalid_from
-    special = (point.bit, point.char, point.signed, point.large)
     return Binding(
         oid,
         bound,
@@ -368,7 +367,6 @@ def _bind(
         place.profile.name,
         point if scale == point.scale else point.model_copy(update={"scale": scale}),
         frozenset(point.absent),
-        plain=all(one is None for one in special),
         guard=place.oid(guard.at) if guard is not None else None,
         reasons={k.casefold(): v for k, v in guard.map.items()} if guard is not None else None,
     )

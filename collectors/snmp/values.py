@@ -28,18 +28,17 @@ class Binding:
     profile: str
     point: SnmpPoint
     absent: frozenset[float] = frozenset()
-    plain: bool = True  # integers go straight to the channel
     guard: str | None = None  # OID that tells whether there is a value
     reasons: Mapping[str, str] | None = None  # the guard's value -> why there is none
     expected: bool = True  # False: the part was absent when the device was planned
 
+    def straight(self) -> bool:
+        """Whether an integer goes to the channel as it is."""
+        special = (self.point.bit, self.point.char, self.point.signed, self.point.large)
+        return self.guard is None and not self.absent and all(one is None for one in special)
+
     def decode(self, value: Value, guard: Value, ts: float) -> Reading | None:
         """The reading; None where the part is absent."""
-        if self.plain and type(value) is int and self.guard is None:
-            return None if value in self.absent else self.channel.decode(value, ts)
-        return self._decode(value, guard, ts)
-
-    def _decode(self, value: Value, guard: Value, ts: float) -> Reading | None:
         channel = self.channel
         if isinstance(value, Missing):
             return channel.bad(f"not answered: {value.value}", ts)
