@@ -1,5 +1,6 @@
 """The console in a terminal: a client of the agent's HTTP API."""
 
+import asyncio
 import os
 import sys
 
@@ -17,8 +18,13 @@ def run(url: str, token: str | None, *, read_only: bool = False) -> int:
         )
         return 1
     os.environ["TEXTUAL_ANIMATIONS"] = "none"  # read when textual is first imported
+    return asyncio.run(_console(url, token, read_only))
+
+
+async def _console(url: str, token: str | None, read_only: bool) -> int:
     from tui.app import ConsoleApp
 
-    app = ConsoleApp(Client(url, token), SystemClock(), read_only=read_only)
-    app.run(mouse=False)
-    return app.return_code or 0
+    async with Client(url, token) as client:
+        app = ConsoleApp(client, SystemClock(), read_only=read_only)
+        await app.run_async(mouse=False)
+        return app.return_code or 0

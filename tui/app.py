@@ -3,9 +3,11 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 
 from textual.app import App
 from textual.screen import Screen
+from textual.worker import WorkType
 
 from dcim.client import Backoff, Client, ClientError
 from dcim.clock import Clock
@@ -38,7 +40,7 @@ _TREND_STEPS = 8
 
 
 class ConsoleApp(App[None], inherit_bindings=False):
-    """One console, one agent."""
+    """One console, one agent; the client is the caller's to close."""
 
     TITLE = "dcim"
     ENABLE_COMMAND_PALETTE = False
@@ -75,14 +77,15 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._subscribe()
         self.draw()
 
-    async def on_unmount(self) -> None:
-        await self._client.aclose()
-
     # --- what comes from the agent
 
     def _subscribe(self) -> None:
         """A stream of the points that the present screen shows."""
-        self.run_worker(self._follow(), name="feed", group="feed", exclusive=True)
+        self._start(self._follow, "feed")
+
+    def _start(self, job: WorkType[None], name: str) -> None:
+        """Run a job beside the console; one of the same name ends first."""
+        self.run_worker(job, name=name, group=name, exclusive=True)
 
     async def _follow(self) -> None:
         async with aclosing(feed(self._client, self._patterns, self._backoff)) as items:
@@ -160,10 +163,10 @@ class ConsoleApp(App[None], inherit_bindings=False):
         wide = self.ui.wide and self.place is Place.OVERVIEW
         if wide and self.state.link is Link.UP and now >= self._trends_due:
             self._trends_due = now + _TREND_EVERY_S
-            self.run_worker(self._fetch_trends(), name="trends", group="trends", exclusive=True)
+            self._start(self._fetch_trends, "trends")
         if self.state.link is Link.UP and now >= self._site_due:
             self._site_due = float("inf")
-            self.run_worker(self._fetch_site(), name="site", group="site", exclusive=True)
+            self._start(self._fetch_site, "site")
         self.draw()
 
     def draw(self) -> None:
@@ -198,8 +201,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
     # --- keys
 
     def press(self, key: str, character: str | None) -> bool:
+        """Do what a key means; one that comes while a dialog opens was not meant for us."""
         action = keys.action_for(key, character, self.place)
-        if action is None:
+        if action is None or len(self.screen_stack) > 1:
             return False
         getattr(self, f"do_{action}")()
         self.draw()
@@ -342,7 +346,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
         def done(texts: list[str] | None) -> None:
             if texts is not None:
-                self.run_worker(self._send(verb, alarm, texts), name=f"{verb} {alarm.id}")
+                self._start(partial(self._send, verb, alarm, texts), f"{verb} {alarm.id}")
 
         self.push_screen(answer_dialog(verb, alarm, user), done)
 

@@ -64,15 +64,16 @@ async def console(
 ) -> AsyncIterator[Console]:
     """A running console; with `wait` it has had its first snapshot."""
     clock = ManualClock(hall.NOW)
-    app = ConsoleApp(
-        Client(agent.url, token),
-        clock,
-        read_only=read_only,
-        backoff=Backoff(first_s=0.01, longest_s=0.05),
-        environ=COLOURS,
-    )
-    async with app.run_test(size=size) as pilot:
-        running = Console(app, pilot, clock)
-        if wait:
-            await running.until(lambda: app.state.link is Link.UP, "first snapshot")
-        yield running
+    async with Client(agent.url, token) as client:
+        app = ConsoleApp(
+            client,
+            clock,
+            read_only=read_only,
+            backoff=Backoff(first_s=0.01, longest_s=0.05),
+            environ=COLOURS,
+        )
+        async with app.run_test(size=size) as pilot:
+            running = Console(app, pilot, clock)
+            if wait:
+                await running.until(lambda: app.state.link is Link.UP, "first snapshot")
+            yield running

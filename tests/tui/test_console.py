@@ -1,6 +1,7 @@
 """The console as its user drives it: keys, dialogs, sizes, a lost agent."""
 
 import random
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,12 @@ from tui import keys
 from tui.app import ConsoleApp
 from tui.keys import Place
 from tui.state import Link
+from tui.widgets.lines import Lines
 
 LEAK = "leak@leak-row1/zone/2/leak"
 
 
-def posts(agent: FakeAgent) -> list[tuple[str, dict]]:
+def posts(agent: FakeAgent) -> list[tuple[str, dict[str, Any]]]:
     return [(path, body) for method, path, body in agent.requests if method == "POST"]
 
 
@@ -44,7 +46,7 @@ async def test_screens_by_key_and_back(agent):
 async def test_what_is_drawn_is_what_the_view_says(agent):
     async with console(agent) as c:
         c.app.draw()
-        lines = c.app.query_one("Lines")
+        lines = c.app.query_one(Lines)
         strips = [lines.render_line(y).text for y in range(24)]
         assert strips == ["".join(span.text for span in row) for row in c.app.picture()]
 
@@ -150,7 +152,7 @@ async def test_a_new_alarm_is_shown_at_once(agent):
         new = hall.alarm("smoke", "env-1/smoke", "smoke detected", 1, AlarmState.UNACK, 0)
         await agent.push(Event(kind="delta", seq=2, alarms=[new]))
         await c.until(lambda: new.id in c.app.state.alarms)
-        drawn = "\n".join(c.app.query_one("Lines").render_line(y).text for y in range(24))
+        drawn = "\n".join(c.app.query_one(Lines).render_line(y).text for y in range(24))
         assert "smoke detected" in drawn
         over = new.model_copy(update={"state": AlarmState.NORM})
         await agent.push(Event(kind="delta", seq=3, alarms=[over]))
@@ -164,8 +166,9 @@ async def test_the_bell_rings_once_for_each_new_critical_alarm(agent):
         def bell(self) -> None:
             bells.append(self.state.alarms.keys())
 
-    app = Ringing(Client(agent.url, "wrong"), ManualClock(hall.NOW), environ=COLOURS)
-    async with app.run_test() as pilot:
+    client = Client(agent.url, "wrong")
+    app = Ringing(client, ManualClock(hall.NOW), environ=COLOURS)
+    async with client, app.run_test() as pilot:
         for item in (hall.snapshot(), hall.snapshot()):
             app._take(item)
         assert len(bells) == 1
@@ -338,7 +341,7 @@ async def test_resizing_to_anything(agent):
         for size in [(200, 60), (80, 24), (79, 24), (20, 5), (120, 40), (80, 23), (80, 24)]:
             await c.pilot.resize_terminal(*size)
             c.app.draw()
-            rows = c.app.query_one("Lines").rows
+            rows = c.app.query_one(Lines).rows
             assert len(rows) == size[1]
         assert "L1 Overview" in c.text
 
@@ -346,7 +349,7 @@ async def test_resizing_to_anything(agent):
 async def test_only_changed_rows_are_repainted(agent):
     async with console(agent) as c:
         c.app.draw()
-        lines = c.app.query_one("Lines")
+        lines = c.app.query_one(Lines)
         before = lines.repainted
         c.app.draw()
         assert lines.repainted == before
@@ -356,7 +359,7 @@ async def test_only_changed_rows_are_repainted(agent):
         assert lines.repainted <= before + 6  # WUE, and marks that turned over meanwhile
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 async def test_random_keys_never_break_it(agent, seed):
     chance = random.Random(seed)
     bound = [key for entry in keys.KEYS for key in entry.keys if key != "ctrl+c"]
@@ -365,14 +368,15 @@ async def test_random_keys_never_break_it(agent, seed):
     async with console(agent) as c:
         for number in range(500):
             c.app.simulate_key(chance.choice(typed))
-            if number % 3 == 0:  # some keys come before the last one has been answered
+            if number % 8 == 0:  # some keys come before the last one has been answered
                 await c.pilot.pause()
             if number % 50 == 0:
                 await c.pilot.resize_terminal(*chance.choice(sizes))
             if number % 100 == 50:
                 await agent.push(Event(kind="delta", seq=number, alarms=hall.alarms()[:3]))
+        await c.press("escape", "escape", "1")  # behind all that is still waiting
         assert c.app.is_running
-        assert c.text
+        assert "L1 Overview" in c.text or "too small" in c.text
 
 
 # --- the table of keys

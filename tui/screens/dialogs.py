@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rich.text import Text
 from textual import events
@@ -23,6 +24,15 @@ class Field:
     label: str
     fault: Callable[[str], str]
     value: str = ""
+
+
+T = TypeVar("T")
+
+
+def leave(screen: ModalScreen[T], result: T) -> None:
+    """Close a dialog once; a key that comes while it closes finds it gone."""
+    if screen.is_current:
+        screen.dismiss(result)
 
 
 class Dialog(ModalScreen[list[str] | None]):
@@ -63,7 +73,7 @@ class Dialog(ModalScreen[list[str] | None]):
     def on_key(self, event: events.Key) -> None:
         if event.key in ("escape", "ctrl+c"):
             event.stop()
-            self.dismiss(None)
+            leave(self, None)
         elif event.key in ("tab", "down"):
             event.stop()
             self.focus_next(Input)
@@ -79,7 +89,7 @@ class Dialog(ModalScreen[list[str] | None]):
                 self.query_one("#fault", Static).update(Text(fault))
                 box.focus()
                 return
-        self.dismiss([box.value for box in inputs])
+        leave(self, [box.value for box in inputs])
 
 
 class Prompt(ModalScreen[str | None]):
@@ -106,11 +116,11 @@ class Prompt(ModalScreen[str | None]):
     def on_key(self, event: events.Key) -> None:
         if event.key in ("escape", "ctrl+c"):
             event.stop()
-            self.dismiss(None)
+            leave(self, None)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.dismiss(event.value.removeprefix(self._sign).strip())
+        leave(self, event.value.removeprefix(self._sign).strip())
 
 
 def answer_dialog(verb: Verb, alarm: AlarmOut, user: str) -> Dialog:
