@@ -10,6 +10,7 @@ from typing import Any, Literal
 import orjson
 
 from dcim import __version__
+from dcim.api import cost
 from dcim.api.agent import Agent
 from dcim.config import User
 from dcim.live import DeviceState
@@ -241,6 +242,8 @@ def status(agent: Agent, user: User | None = None) -> StatusOut:
         protocols=protocols(agent),
         store=agent.store_status(),
         webhooks=list(agent.webhooks_status()),
+        cpu_s=round(cost.cpu_s(), 3),
+        rss_mb=round(cost.rss_mb(), 1),
         user=user.name if user else "",
         role=user.role if user else "",
     )

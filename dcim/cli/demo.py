@@ -1,11 +1,67 @@
-"""`dcim demo`: the simulated hall, the agent and the console."""
+"""`dcim demo`: the simulated hall on real sockets, the agent, and the console or a report."""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
+
+from dcim.cli.output import Stop, print_json, run
+from dcim.cli.questions import JsonOption
+from dcim.client import ClientError
+
+CONTROL = Path("~/.cache/dcim/demo.sock").expanduser()
+ControlOption = Annotated[Path, typer.Option(help="The control socket of the running demo.")]
 
 
 def register(app: typer.Typer) -> None:
     app.command()(demo)
+    app.command()(fault)
 
 
-def demo() -> None:
-    """Not yet."""
+def demo(
+    headless: Annotated[bool, typer.Option("--headless", help="No console: run, report.")] = False,
+    duration: Annotated[float, typer.Option(help="Seconds; headless only.", min=10)] = 60.0,
+    json: JsonOption = False,
+    store: Annotated[
+        str | None, typer.Option(help="embedded:DIR, or influx://HOST:PORT/ORG/BUCKET.")
+    ] = None,
+    past_days: Annotated[int, typer.Option(help="History to write before.", min=0)] = 30,
+    seed: Annotated[int, typer.Option(help="Of the simulated plant.")] = 1,
+) -> None:
+    """Watch a simulated liquid-cooled AI hall: real SNMP, Modbus and MQTT, a leak, a webhook.
+
+    A token for --store influx:// comes from DCIM_INFLUX_TOKEN. Headless, it exits 0 only if what
+    the agent found agrees with what the plant knows.
+    """
+    from dcim.cli.console import console
+    from dcim.cli.report import report
+    from dcim.cli.stage import Settings
+    from fixtures.plant.process import PlantError
+
+    settings = Settings(seed=seed, store=store, past_days=0 if headless else past_days)
+    try:
+        if not headless:
+            raise Stop(code=run(console(settings)))
+        found = run(report(settings, duration))
+    except (PlantError, ClientError) as error:
+        raise Stop(str(error)) from None
+    except KeyboardInterrupt:
+        raise Stop(code=0) from None
+    if json:
+        print_json(found)
+    else:
+        for key, value in found.items():
+            print(f"{key:22} {value}")
+    if found["failed"]:
+        raise Stop("; ".join(found["failed"]))
+
+
+def fault(
+    name: Annotated[str, typer.Argument(help="leak, pump_trip, feed_a_loss, ...; or clear")],
+    at: Annotated[str, typer.Option(help="Where: a row, rack or device of the demo.")] = "",
+    control: ControlOption = CONTROL,
+) -> None:
+    """Switch a fault of the running demo on, or all off by `clear`."""
+    from dcim.cli.console import command
+
+    print(run(command(control, name, at)))

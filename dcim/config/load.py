@@ -232,12 +232,19 @@ def _site(draft: Draft, profiles: Mapping[str, Profile]) -> Site:
         halls={t.id: Hall(**t.model_dump()) for t in draft.halls.values()},
         rows={t.id: Row(**t.model_dump()) for t in draft.rows.values()},
         racks={t.id: Rack(**t.model_dump()) for t in draft.racks.values()},
-        loops={t.id: Loop(**t.model_dump()) for t in draft.loops.values()},
+        loops=_loops(draft),
         devices=_devices(draft, profiles),
         feeds=tuple(Feed(**t.model_dump()) for t in draft.feeds.values()),
         serves=tuple(Serve(**t.model_dump()) for t in draft.serves.values()),
         metering=tuple(Metering(**t.model_dump()) for t in draft.metering.values()),
     )
+
+
+def _loops(draft: Draft) -> dict[str, Loop]:
+    """Those declared; where none is, those that serves name."""
+    if draft.loops:
+        return {t.id: Loop(**t.model_dump()) for t in draft.loops.values()}
+    return {t.loop: Loop(t.loop) for t in draft.serves.values() if t.loop}
 
 
 def _devices(draft: Draft, profiles: Mapping[str, Profile]) -> dict[str, Device]:

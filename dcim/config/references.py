@@ -107,7 +107,7 @@ class References:
         for n, serve in self._draft.serves.items():
             self.object(("serves", n, "from"), serve.source, (*plant, "loops"))
             self.object(("serves", n, "to"), serve.target, (*plant, "loops", *PLACES[1:]))
-            if serve.loop:
+            if serve.loop and self._draft.loops:  # without [[loops]], naming one declares it
                 self.object(("serves", n, "loop"), serve.loop, ["loops"])
 
     def _device(self, path: Path, device: DeviceTable) -> None:

@@ -184,6 +184,8 @@ class StatusOut(Wire):
     protocols: dict[str, ProtocolOut] = {}
     store: StoreOut = StoreOut()
     webhooks: list[WebhookOut] = []
+    cpu_s: float = 0.0  # of the agent since its start
+    rss_mb: float = 0.0
     user: str = ""  # who the token belongs to
     role: str = ""
 

@@ -1,0 +1,86 @@
+"""The demo with the console: faults come by `dcim fault`, a leak comes by itself."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from dcim.cli.demo import CONTROL
+from dcim.cli.output import Stop
+from dcim.cli.report import LEAK_AT
+from dcim.cli.stage import Settings, Stage, stage
+from fixtures.plant.process import PlantError
+
+_LEAK_AFTER_S = 30.0
+
+
+async def console(settings: Settings) -> int:
+    """Run the stage and the console on this terminal; the console's exit code."""
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        raise Stop("the demo's console needs a terminal; without one: dcim demo --headless")
+    print("starting the simulated hall and the agent ...", file=sys.stderr, flush=True)
+    async with stage(settings) as one, control(one, CONTROL):
+        leak = asyncio.create_task(_leak(one), name="leak")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "dcim", "tui", one.url),
+            env=os.environ | {"DCIM_TOKEN": one.token},
+        )
+        code = await process.wait()
+        leak.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await leak
+        told = len(one.receiver.deliveries)
+        print(f"the demo is over; its webhook receiver got {told} messages", file=sys.stderr)
+    return code
+
+
+async def _leak(one: Stage) -> None:
+    await asyncio.sleep(_LEAK_AFTER_S)
+    await one.plant.fault("leak", LEAK_AT)
+
+
+@contextlib.asynccontextmanager
+async def control(one: Stage, path: Path) -> AsyncIterator[None]:
+    """A unix socket, for this user only, that takes one fault a connection."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            asked = json.loads(await reader.readline())
+            if asked["fault"] == "clear":
+                answer = await one.plant.clear(at=asked["at"])
+            else:
+                answer = await one.plant.fault(asked["fault"], asked["at"])
+        except (PlantError, ValueError, KeyError) as error:
+            answer = {"error": str(error)}
+        writer.write(json.dumps(answer).encode() + b"\n")
+        writer.close()
+        await writer.wait_closed()
+
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(serve, path)
+    path.chmod(0o600)
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+async def command(path: Path, fault: str, at: str) -> str:
+    """Have the running demo switch a fault; what it answered."""
+    try:
+        reader, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        raise Stop("no demo runs here: start `dcim demo` in another terminal") from None
+    writer.write(json.dumps({"fault": fault, "at": at}).encode() + b"\n")
+    answer = json.loads(await reader.readline())
+    writer.close()
+    await writer.wait_closed()
+    if "error" in answer:
+        raise Stop(answer["error"])
+    expected = [f"{alarm['rule']}@{alarm['address']}" for alarm in answer.get("expected", [])]
+    return f"{fault} {at}: expect {', '.join(expected) or 'no alarm'}"
