@@ -4,16 +4,15 @@ Pure but for the answers it is sent: a script yields reads and is sent their ans
 """
 
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from collectors.base import Intervals, Override, stale_after_s
 from collectors.decode import Channel, channel
-from collectors.modbus.decode import Answer, Program, spans_of, value_of
+from collectors.modbus.decode import Answer, Program, spans_of
 from collectors.modbus.frame import SENT_BY_UNIT, Read
 from collectors.modbus.plan import Block, Span, bisected, plan
-from collectors.modbus.profile import At, Link, Placed, Profile
+from collectors.modbus.profile import Link, Placed, Profile
 from collectors.profile import Group
 from dcim.model.metric import Registry
 from dcim.model.reading import Outage, OutageKind, Quality, Reading, address
@@ -46,6 +45,7 @@ class Result:
 
 
 ReadScript = Generator[Read, Answer | Outage, Result]
+TornScript = Generator[Read, Answer | Outage, None]
 
 
 def channel_of(
@@ -87,7 +87,9 @@ class Registers:
             ]
             for group in GROUPS
         }
+        self._link = link
         self._missing: set[Span] = set()  # refused as illegal
+        self._failing: dict[Group, bool] = dict.fromkeys(GROUPS, False)
         self._absent: dict[Group, frozenset[str]] = {group: frozenset() for group in GROUPS}
         self._programs = {
             group: Program(points, plan((s for one, _ in points for s in spans_of(one)), link))
@@ -110,176 +112,130 @@ class Registers:
     def read(self, group: Group) -> ReadScript:
         """Poll a group; blocks that fail with an exception are halved down to the culprit."""
         program = self._programs[group]
-        answers: dict[Block, Answer] = {}
-        failed: dict[Block, Outage] = {}
-        kept: list[Block] = []
-        result = Result()
-        pending = deque(program.blocks)
-        strikes = 0
-        while pending:
-            block = pending.popleft()
-            reply = yield block.read
-            if isinstance(reply, Answer):
-                answers[block] = reply
-                kept.append(block)
-                continue
-            if reply.kind in SENT_BY_UNIT:
-                result.alive = True
-                halves = _worth_halving(reply, block)
-                if halves:
-                    pending.extendleft(reversed(halves))
-                    continue
-                result.outage = result.outage or reply
-                if reply.kind in (OutageKind.DEVICE_FAILURE, OutageKind.BUSY):
-                    failed[block] = reply
-                    kept.append(block)
-                    if not answers and len(failed) == _ALL_FAIL:
-                        return result  # the device as a whole, not a value: the plan stays
-                else:
-                    self._missing.update(block.spans)
-                continue
-            result.outage = reply
-            kept.append(block)
-            strikes += 1
-            if reply.kind not in NONSENSE or strikes >= _STRIKES:
-                kept.extend(pending)
-                break
-        result.alive = result.alive or bool(answers)
-        self._settle(group, kept, answers, failed, result)
+        poll = _Poll(deque(program.blocks))
+        while poll.pending:
+            block = poll.pending.popleft()
+            poll.take(block, (yield block.read))
+        result = Result(alive=poll.alive, outage=poll.outage)
+        if not poll.gives_up:
+            self._missing |= poll.refused
+            self._settle(group, poll, result)
+            yield from self._check_torn(group, poll, result)
         return result
 
-    def _settle(
-        self,
-        group: Group,
-        kept: Sequence[Block],
-        answers: Mapping[Block, Answer],
-        failed: Mapping[Block, Outage],
-        result: Result,
-    ) -> None:
+    def _settle(self, group: Group, poll: "_Poll", result: Result) -> None:
         """Take over a changed plan, and decode."""
         program = self._programs[group]
-        if tuple(kept) != program.blocks:
-            program = self._programs[group] = Program(self._points[group], kept)
+        if tuple(poll.kept) != program.blocks:
+            program = self._programs[group] = Program(self._points[group], poll.kept)
             result.changed = True
-        result.readings, absent = program.decode(answers)
-        if answers and len(answers) == len(kept) and frozenset(absent) != self._absent[group]:
-            self._absent[group] = frozenset(absent)
+        result.readings, gone = program.decode(poll.answers)
+        absent = frozenset(gone)
+        if len(poll.answers) == len(poll.kept) and absent != self._absent[group]:
+            self._absent[group] = absent
             result.changed = True
-        if failed and answers:
-            result.readings.extend(self._unreadable(group, failed, answers))
+        if poll.answers:
+            result.readings.extend(self._unreadable(group, poll))
+        failing = bool(poll.failed)
+        if self._failing[group] and not failing and poll.complete:
+            self._plan_anew(group)
+        self._failing[group] = self._failing[group] if not poll.complete else failing
 
-    def _unreadable(
-        self, group: Group, failed: Mapping[Block, Outage], answers: Mapping[Block, Answer]
-    ) -> list[Reading]:
+    def _plan_anew(self, group: Group) -> None:
+        """What could not be read for a while can be: back to as few reads as at first."""
+        points = self._points[group]
+        spans = {span for one, _ in points for span in spans_of(one)} - self._missing
+        self._programs[group] = Program(points, plan(spans, self._link))
+
+    def _unreadable(self, group: Group, poll: "_Poll") -> list[Reading]:
         """Points that the device says it cannot give now."""
-        why = {span: outage.detail for block, outage in failed.items() for span in block.spans}
-        ts = max(answer.ts for answer in answers.values())
+        why = {span: text for block, text in poll.failed.items() for span in block.spans}
+        ts = max(answer.ts for answer in poll.answers.values())
         return [
             one.bad(why[span], ts)
             for placed, one in self._points[group]
             if (span := next((s for s in spans_of(placed) if s in why), None)) is not None
         ]
 
+    def _check_torn(self, group: Group, poll: "_Poll", result: Result) -> TornScript:
+        """Values whose words came in different reads: look once more at the most significant."""
+        for placed, one in self._points[group]:
+            if not placed.at.words:
+                continue
+            homes = [poll.home(Span(placed.at.table, word)) for word in placed.at.words]
+            if None in homes or len(set(homes)) == 1 or homes[0] is None:
+                continue
+            first = placed.at.words[0]
+            offset = 2 * (first - homes[0].read.address)
+            before = poll.answers[homes[0]].data[offset : offset + 2]
+            reply = yield Read(placed.at.table, first, 1)
+            if isinstance(reply, Answer) and reply.data == before:
+                continue
+            result.readings = [
+                r._replace(quality=Quality.UNCERTAIN, reason="changed while it was read")
+                if r.point == one.address and r.quality is Quality.GOOD
+                else r
+                for r in result.readings
+            ]
+
     def _there(self, placed: Placed) -> bool:
         return not any(span in self._missing for span in spans_of(placed))
 
 
-def _worth_halving(outage: Outage, block: Block) -> tuple[Block, ...]:
-    if outage.kind in (OutageKind.BUSY, OutageKind.ILLEGAL_FUNCTION):
-        return ()
-    return bisected(block)
+@dataclass(slots=True)
+class _Poll:
+    """One poll under way: what is still to be read, and what came."""
 
-
-# --- identification ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Identified:
-    """Which profiles a device fits, best first, or why that could not be told."""
-
-    profiles: tuple[Profile, ...] = ()
+    pending: deque[Block]
+    kept: list[Block] = field(default_factory=list)  # the plan as it turns out
+    answers: dict[Block, Answer] = field(default_factory=dict)
+    failed: dict[Block, str] = field(default_factory=dict)  # values the device cannot give now
+    refused: set[Span] = field(default_factory=set)  # values it does not have
     outage: Outage | None = None
+    alive: bool = False
+    gives_up: bool = False  # the device as a whole fails: the plan stays
+    strikes: int = 0
 
+    @property
+    def complete(self) -> bool:
+        """Whether every block was answered, be it by a failure."""
+        return len(self.answers) + len(self.failed) == len(self.kept)
 
-def read_of(at: At) -> Read:
-    """The one read that fetches a value on its own."""
-    first, last = min(at.addresses), max(at.addresses)
-    return Read(at.table, first, last - first + 1)
+    def home(self, span: Span) -> Block | None:
+        """The answered block that holds a value."""
+        return next((block for block in self.answers if span in block.spans), None)
 
-
-def identify(
-    profiles: Sequence[Profile], unit: int
-) -> Generator[Read, Answer | Outage, Identified]:
-    """Try the identity probes of all profiles, the most telling first."""
-    cache: dict[Read, Answer | Outage] = {}
-    fitting: list[Profile] = []
-    for profile in sorted((p for p in profiles if _may_fit(p, unit)), key=_telling):
-        for probe in profile.identify:
-            at = profile.wire(probe.at)
-            read = read_of(at)
-            if read not in cache:
-                cache[read] = yield read
-            reply = cache[read]
-            if isinstance(reply, Outage):
-                if reply.kind not in SENT_BY_UNIT | NONSENSE:
-                    return Identified((), reply)
-                break
-            if not probe.holds(value_of(at, reply.data)):
-                break
-        else:
-            fitting.append(profile)
-    if fitting:
-        return Identified(tuple(fitting))
-    strange = next(
-        (r for r in cache.values() if isinstance(r, Outage) and r.kind in NONSENSE), None
-    )
-    text = f"none of {len(profiles)} profiles fits: name one (profile = ..., or ?profile=...)"
-    return Identified((), strange or Outage(OutageKind.UNIDENTIFIED, text))
-
-
-def _may_fit(profile: Profile, unit: int) -> bool:
-    """A profile without an exact test is tried only on the unit ids it is delivered with."""
-    exact = any(probe.equals is not None for probe in profile.identify)
-    units = profile.link.units
-    return bool(profile.identify) and (exact or not units or unit in units)
-
-
-def _telling(profile: Profile) -> tuple[int, int, int, str]:
-    exact = sum(probe.equals is not None for probe in profile.identify)
-    return -exact, -len(profile.identify), -len(profile.link.units), profile.name
-
-
-def read_inventory(
-    profile: Profile,
-) -> Generator[Read, Answer | Outage, dict[str, str] | Outage]:
-    """Serial number, firmware and the like; what the device refuses is left out."""
-    found: dict[str, str] = {}
-    for item in profile.inventory:
-        at = profile.wire(item.at)
-        reply = yield read_of(at)
+    def take(self, block: Block, reply: Answer | Outage) -> None:
         if isinstance(reply, Answer):
-            text = str(value_of(at, reply.data))
-            if text:
-                found[item.name] = text
-        elif reply.kind not in SENT_BY_UNIT | NONSENSE:
-            return reply
-    return found
+            self.alive = True
+            self.answers[block] = reply
+            self.kept.append(block)
+        elif reply.kind in SENT_BY_UNIT:
+            self.alive = True
+            self._refused(block, reply)
+        else:
+            self.outage = reply
+            self.kept.append(block)
+            self.strikes += 1
+            if reply.kind not in NONSENSE or self.strikes >= _STRIKES:
+                self.kept.extend(self.pending)
+                self.pending.clear()
 
-
-def implausible(profile: Profile, device: str, readings: Mapping[str, Reading]) -> Outage | None:
-    """What on first contact speaks for wrong addresses, by the profile's own rules."""
-    for rule in profile.plausible:
-        reading = readings.get(f"{device}/{rule.point}")
-        if reading is None:
-            continue
-        low, high = rule.range
-        value: Any = reading.value
-        if reading.quality is not Quality.BAD and value is not None and low <= value <= high:
-            continue
-        said = f"{value:g}" if value is not None else reading.reason or "no value"
-        text = (
-            f"{rule.point} is {said}, expected {low:g}..{high:g}:"
-            f" another device than {profile.name}, or addresses off by one?"
-        )
-        return Outage(OutageKind.MISIDENTIFIED, text)
-    return None
+    def _refused(self, block: Block, reply: Outage) -> None:
+        if reply.kind is OutageKind.BUSY:
+            self.outage = self.outage or reply
+            self.kept.append(block)
+            return
+        halves = () if reply.kind is OutageKind.ILLEGAL_FUNCTION else bisected(block)
+        if halves:
+            self.pending.extendleft(reversed(halves))
+            return
+        self.outage = self.outage or reply
+        if reply.kind is not OutageKind.DEVICE_FAILURE:
+            self.refused.update(block.spans)
+            return
+        self.failed[block] = reply.detail
+        self.kept.append(block)
+        if not self.answers and len(self.failed) == _ALL_FAIL:
+            self.gives_up = True
+            self.pending.clear()

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 import pytest
 
 from collectors.base import CollectError, Target
-from collectors.modbus.collector import Context, Device, ModbusCollector, probe
+from collectors.modbus.collector import ModbusCollector, probe
 from collectors.modbus.decode import Answer
+from collectors.modbus.device import Context, Device
 from collectors.modbus.endpoint import Script
 from collectors.modbus.frame import Read, data_of
 from collectors.modbus.profile import Link, Profile

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from collectors.modbus.collector import endpoint_of, probe
+from collectors.modbus.collector import probe
+from collectors.modbus.connect import endpoint_of
 from collectors.modbus.decode import Answer
 from collectors.modbus.endpoint import Endpoint, Script
 from collectors.modbus.frame import Read
