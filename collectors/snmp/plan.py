@@ -10,6 +10,7 @@ from collectors.snmp.ber import encode_oid
 from collectors.snmp.message import Community, Template
 from collectors.snmp.resolve import Answers
 from collectors.snmp.values import Binding
+from dcim.model.metric import MetricKind
 from dcim.model.reading import Reading
 
 MOST_BYTES = 1400  # of an answer, to stay inside one Ethernet frame
@@ -34,6 +35,7 @@ class Bound:
     oid: bytes
     guard: bytes | None
     number: Callable[[float, float], Reading] | None  # where an integer needs nothing but this
+    before: float | None = None  # the last value, of counters
 
 
 @dataclass(slots=True)
@@ -93,8 +95,8 @@ def get_ask(oids: Sequence[bytes], access: Community) -> Ask:
 def _bound(binding: Binding) -> Bound:
     guard = encode_oid(binding.guard) if binding.guard is not None else None
     channel = binding.channel
-    number = channel.number if channel.states is None and binding.straight() else None
-    return Bound(binding, encode_oid(binding.oid), guard, number)
+    simple = channel.metric.kind is MetricKind.GAUGE and binding.straight()
+    return Bound(binding, encode_oid(binding.oid), guard, channel.number if simple else None)
 
 
 def _asks(

@@ -1,15 +1,17 @@
 """One recurring poll of one device, by callbacks: no task, no future, no await."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from collectors.lint import went_back
 from collectors.snmp.ber import Malformed, Missing, Value
 from collectors.snmp.client import Client, outage_of
 from collectors.snmp.message import decode_message
 from collectors.snmp.pdu import ErrorStatus, Response
-from collectors.snmp.plan import Ask, Plan, get_ask
+from collectors.snmp.plan import Ask, Bound, Plan, get_ask
 from collectors.snmp.transport import Transport
 from dcim.clock import Clock
+from dcim.model.metric import MetricKind
 from dcim.model.reading import Outage, OutageKind, Reading
 
 _IN_FLIGHT = 3  # requests to one device at a time
@@ -173,11 +175,23 @@ class Poll:
                 continue
             if type(value) is Missing:
                 result.gone = True
-            guard = values.get(bound.guard) if bound.guard is not None else None
-            reading = bound.binding.decode(value, guard, ts)
+            reading = _decoded(bound, value, values, ts)
             if reading is not None:
                 readings.append(reading)
-            elif bound.binding.expected:
-                readings.append(bound.binding.channel.bad("the part is not there any more", ts))
         self.busy = False
         self._done(self, result)
+
+
+def _decoded(
+    bound: Bound, value: Value, values: Mapping[bytes, Value], ts: float
+) -> Reading | None:
+    """A reading that needs more than a factor."""
+    binding = bound.binding
+    guard = values.get(bound.guard) if bound.guard is not None else None
+    reading = binding.decode(value, guard, ts)
+    if reading is None and binding.expected:
+        return binding.channel.bad("the part is not there any more", ts)
+    if reading is None or binding.channel.metric.kind is not MetricKind.COUNTER:
+        return reading
+    before, bound.before = bound.before, reading.value
+    return went_back(reading, before)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from collectors.base import CollectError, ProbeResult, Target
+from collectors.lint import judged, lint
 from collectors.profile import Profile
 from collectors.snmp.ber import Value
 from collectors.snmp.client import Client
@@ -48,8 +49,18 @@ async def survey(
     resolved = resolve(
         target.device, found.profiles, answers, registry(), clock.now(), target.override
     )
+    _doubt(resolved)
     identity = describe(target.device, found, answers)
     return Survey(found, identity, answers, frozenset(want.columns), resolved)
+
+
+def _doubt(resolved: Resolved) -> None:
+    """Mark what contradicts itself, in the readings and for the polls to come."""
+    found = lint([reading for reading in resolved.readings if reading is not None])
+    for n, (binding, reading) in enumerate(zip(resolved.bindings, resolved.readings, strict=True)):
+        if reading is not None and reading.point in found:
+            resolved.readings[n] = judged(reading, found)
+            binding.channel.doubtful = binding.channel.doubtful or found[reading.point]
 
 
 async def probe(

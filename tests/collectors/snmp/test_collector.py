@@ -174,3 +174,31 @@ async def test_probe_of_a_silent_device_gives_the_outage(agent, profiles, transp
     assert found.readings == []
     assert found.outage is not None
     assert found.outage.kind is OutageKind.TIMEOUT
+
+
+async def test_a_counter_that_goes_back_is_uncertain(agent, profiles, sink):
+    head = b"1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.318.1.3.4.6\n1.3.6.1.2.1.1.3.0|67|1\n"
+    energy = "1.3.6.1.4.1.318.1.1.26.4.3.1.9.1"
+    agent.recordings["pdu"] = Recording.parse((head + f"{energy}|66|90".encode()).splitlines())
+    async with collecting([target("pdu", agent.port, intervals=OFTEN)], profiles, sink):
+        await sink.until(lambda: len(sink.batches) > 3)
+        agent.recordings["pdu"].set(energy, "66", "10")
+        await sink.until(lambda: any(b.readings[0].value == 1.0 for b in sink.batches))
+    reading = next(b.readings[0] for b in sink.batches if b.readings[0].value == 1.0)
+    assert reading.quality is Quality.UNCERTAIN
+    assert "went back" in str(reading.reason)
+    assert sink.batches[0].readings[0].quality is Quality.GOOD
+
+
+async def test_loss_of_one_datagram_in_ten_costs_no_poll_a_value(agent, profiles, sink):
+    names = [f"ups-{n}" for n in range(20)]
+    agent.recordings = {name: Recording.parse(UPS.splitlines()) for name in names}
+    targets = [target(name, agent.port, intervals=Intervals(1, 0.5, 5)) for name in names]
+    async with collecting(targets, profiles, sink):
+        await sink.until(lambda: len(sink.identities) == len(names))
+        agent.behaviour.drop_share = 0.1
+        before = len(sink.batches)
+        await sink.until(lambda: len(sink.batches) > before + 150)
+    assert agent.dropped > 10
+    assert [b.outage for b in sink.batches[before:]] == [None] * (len(sink.batches) - before)
+    assert {len(b.readings) for b in sink.batches[before:]} == {1, 9}
