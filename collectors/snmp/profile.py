@@ -57,9 +57,14 @@ A *reference* (`Ref`) names another object: `6` or `"6"` a column of the same ro
 full OID a scalar; `".3.4.1.7.{index}"` another table's cell for the same index. Its value is read
 when the device is planned (hourly again), so it may steer scale, unit, metric and names.
 
+Self-describing tables, where a row's name is a path (`Temperature.Value`): `name_pattern` cuts `{name}`
+out of it (group 1) and makes labels of its named groups; `"11@{name}.SetPtHighAlarm"` is column 11
+of the row so named beside this one. `labels = { desc = "11@{name}.DescName" }` names references of
+any kind, for use as `{desc}`.
+
 In `component`, in references and as keys of `when` and `maps` stand: `index` (`{index}`), its parts
 `index.1`, `index.2` ..., `name` (the table's name column, made fit for an address) and `{4}`, the
-value of column 4. `maps = { "index.2" = { 1 = "L1", 2 = "L2" } }` rewords them, in components only
+value of column 4, and `labels`. `maps = { "index.2" = { 1 = "L1", 2 = "L2" } }` rewords them, in components only
 (`component = "{2}outlet/{4}"`, `maps = { 2 = { 1 = "", 2 = "unit/2/" } }`: only chained units are named).
 
 A *match* in `when` is a number, a text, a list of these (one must fit), `"~regex"`, `"!x"` (not),
@@ -169,10 +174,24 @@ class Table(Strict):
     at: str
     component: str = ""
     name: Ref | None = None  # the cell that names the row: {name}
+    name_pattern: str | None = None  # searched in it: group 1 is {name}, named groups are labels
+    labels: Annotated[dict[str, Ref], Field(default_factory=dict)]
     when: Annotated[When, Field(default_factory=dict)]
     maps: Annotated[dict[Ref, dict[str, str]], Field(default_factory=dict)]
     rebase: bool = False  # index parts count from 0 here; make them count from 1
     column: Annotated[tuple[SnmpPoint, ...], Field(min_length=1)]
+
+    @field_validator("name_pattern")
+    @classmethod
+    def _name_pattern_compiles(cls, pattern: str | None) -> str | None:
+        if pattern is not None and not re.compile(pattern).groups:
+            raise ValueError("name_pattern needs a group around the name")
+        return pattern
+
+    def own_labels(self) -> frozenset[str]:
+        """Words that stand for a text of the row beside index and columns."""
+        groups = re.compile(self.name_pattern or "").groupindex
+        return frozenset(["name", *self.labels, *groups])
 
 
 class Identify(Strict):

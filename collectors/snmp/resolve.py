@@ -79,9 +79,16 @@ class Place:
     table: Table | None = None
     index: str = ""
     shift: int = 0  # added to index parts in components (`rebase`)
+    named: Mapping[tuple[str, str], str] = field(
+        default_factory=dict
+    )  # (index's head, name) -> index
 
     def oid(self, ref: str) -> str:
         """A reference's OID, its {fields} filled in."""
+        if "@" in ref and self.table is not None:
+            column, _, name = ref.partition("@")
+            wanted = (_head(self.index), _FIELD.sub(lambda m: self.label(m[1]), name))
+            return f"{self.profile.oid(self.table.at)}.{column}.{self.named.get(wanted, '')}"
         if self.table is not None and ref.isdigit():
             return f"{self.profile.oid(self.table.at)}.{ref}.{self.index}"
         return self.profile.oid(_FIELD.sub(lambda m: self.label(m[1]), ref))
@@ -97,10 +104,23 @@ class Place:
             parts = self.index.split(".")
             at = int(key.removeprefix("index.")) - 1
             return parts[at] if at < len(parts) else ""
-        if key == "name":
-            name = self.table.name if self.table is not None else None
-            return text_of(self.value(name)) if name is not None else ""
+        if self.table is not None and key in self.table.own_labels():
+            return self._own_label(self.table, key)
         return text_of(self.value(key))
+
+    def _own_label(self, table: Table, key: str) -> str:
+        if key in table.labels:
+            return text_of(self.value(table.labels[key]))
+        name = self.full_name()
+        found = re.search(table.name_pattern, name) if table.name_pattern else None
+        if key == "name":
+            return name if found is None else found[1] or ""
+        return (found[key] or "") if found is not None else ""
+
+    def full_name(self) -> str:
+        """What the table's name column says of the row."""
+        name = self.table.name if self.table is not None else None
+        return text_of(self.value(name)) if name is not None else ""
 
     def component(self, template: str) -> str:
         """A component with its {fields} filled in, mapped and made fit for an address."""
@@ -125,7 +145,9 @@ class Place:
             return matches(self.answers.sys_object_id, match)
         if key == "sysDescr":
             return matches(self.answers.sys_descr, match)
-        if key == "name" or key.partition(".")[0] == "index":
+        if key == "name":
+            return matches(self.full_name(), match)
+        if key.partition(".")[0] == "index" or (self.table and key in self.table.own_labels()):
             return matches(self.label(key), match)
         value = self.value(key)
         return value is not None and matches(text_of(value), match)
@@ -171,7 +193,8 @@ def wanted(profiles: Iterable[SnmpProfile]) -> Wanted:
             _want_when(out, profile, None, point.when)
         for table in profile.table:
             _want(out, profile, table, [table.name] if table.name is not None else [])
-            _want(out, profile, table, list(_fields(table.component)))
+            _want(out, profile, table, table.labels.values())
+            _want(out, profile, table, _fields(table.component))
             _want_when(out, profile, table, table.when)
             for point in table.column:
                 _want(out, profile, table, [point.at, *_refs(point), *_fields(point.component)])
@@ -206,6 +229,10 @@ def _fields(template: str) -> list[str]:
 
 def _want(out: Wanted, profile: SnmpProfile, table: Table | None, refs: Iterable[str]) -> None:
     for ref in refs:
+        ref, _, sibling = ref.partition("@")
+        if table is not None and ref in table.own_labels():
+            continue
+        _want(out, profile, table, _fields(sibling))
         if table is not None and ref.isdigit():
             out.columns[f"{profile.oid(table.at)}.{ref}"] = None
         elif "{" in ref:
@@ -218,6 +245,8 @@ def _want(out: Wanted, profile: SnmpProfile, table: Table | None, refs: Iterable
 def _want_when(out: Wanted, profile: SnmpProfile, table: Table | None, when: When) -> None:
     for key, match in when.items():
         if key in _OUTSIDE or key.partition(".")[0] in _LABELS:
+            continue
+        if table is not None and key in table.own_labels():
             continue
         if match in ("exists", "missing") and not key.isdigit() and "{" not in key:
             out.roots[profile.oid(key)] = None
@@ -305,7 +334,8 @@ def _table_places(
     every = sorted({index for indices in rows.values() for index in indices}, key=_numbers)
     lowest = min((number for index in every for number in _numbers(index)), default=1)
     shift = 1 - lowest if table.rebase and lowest == 0 else 0
-    places = {index: Place(profile, answers, table, index, shift) for index in every}
+    named = _named(profile, answers, table)
+    places = {index: Place(profile, answers, table, index, shift, named) for index in every}
     fitting = {index for index, place in places.items() if place.fits(table.when)}
     taken: set[tuple[str, str, int | None]] = set()
     out: list[tuple[Place, SnmpPoint, str]] = []
@@ -323,6 +353,21 @@ def _table_places(
             number = place.index.replace(".", "-")
             component = f"{component}-{number}" if component else number
         yield place, point, component
+
+
+def _named(profile: SnmpProfile, answers: Answers, table: Table) -> dict[tuple[str, str], str]:
+    """Rows by name, for `column@name`; the numbers of the index but the last are the row's own."""
+    if table.name is None or not table.name.isdigit():
+        return {}
+    column = f"{profile.oid(table.at)}.{table.name}"
+    return {
+        (_head(index), text_of(answers.values[f"{column}.{index}"])): index
+        for index in answers.rows(column)
+    }
+
+
+def _head(index: str) -> str:
+    return index.rpartition(".")[0]
 
 
 def _bind(

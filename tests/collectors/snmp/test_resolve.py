@@ -337,6 +337,33 @@ column = [{ at = 4, metric = "current", scale = 0.001, limits = { low_warning = 
     assert read(text, answers)[1].limits == {"d/input/1/current": Limits(high_critical=16.0)}
 
 
+def test_rows_of_a_self_describing_table_refer_to_each_other_by_name():
+    text = """
+[[table]]
+at = ".2.1"
+name = 3
+name_pattern = '^(?P<what>.*)[.]Value$'
+labels = { desc = "10@{what}.DescName" }
+component = "{index.1}/{desc}"
+when = { 4 = 2 }
+column = [{ at = 11, metric = "temperature", factor_from = { at = 7, map = { -100 = 0.01, -10 = 0.1 } }, limits = { high_critical = "11@{what}.SetPtHighAlarm" } }]
+"""
+    rows: list[tuple[Value, ...]] = [
+        (b"Temperature.DescName", 1, 0, b"Cold aisle", 0),
+        (b"Temperature.Value", 2, -100, b"20.90", 2090),
+        (b"Temperature.SetPtHighAlarm", 3, -100, b"45.00", 4500),
+    ]
+    columns = (3, 4, 7, 10, 11)
+    answers = {
+        f".2.1.{column}.1.{n}": cell
+        for n, row in enumerate(rows, 1)
+        for column, cell in zip(columns, row, strict=True)
+    }
+    readings, found = read(text, answers)
+    assert values(readings) == {"1/cold_aisle/temperature": 20.9}
+    assert found.limits == {"d/1/cold_aisle/temperature": Limits(high_critical=45.0)}
+
+
 def test_an_override_comes_last():
     text = '[[point]]\nat = ".1.0"\ncomponent = "input/L1"\nmetric = "current"\nscale = 0.1\n'
     readings, _ = read(text, {".1.0": 5}, override={"input/L1/current": Override(scale=10)})
