@@ -128,10 +128,9 @@ class Boundary:
     def _racks(self, known: Known) -> Group:
         """Everything by which power enters the racks."""
         leaves: list[Leaf] = []
-        filled = {d.place for d in known.site.devices.values()}
         for rack in known.site.racks.values():
             at = entries(known, rack)
-            if not at and rack.id in filled:
+            if not at and rack.id in known.standing:
                 return Group(missing=f"no_meter: nothing measures {rack.id}")
             for entry in at:
                 points = power_points(known, entry.device) or [f"{entry.device}/power.active"]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dcim.model.asset import Site
+from dcim.model.asset import Feed, Site
 from dcim.model.reading import (
     Derivation,
     Input,
@@ -67,7 +67,8 @@ def derived(
 ) -> Reading:
     """A derived reading with its derivation; its quality is the worst of what it was made of."""
     seen = [r for r in readings if r is not None]
-    qualities = [r.quality for r in seen if fit(r)] if result.value is not None else []
+    answered = result.value is not None or result.state is not None
+    qualities = [r.quality for r in seen if fit(r)] if answered else []
     return Reading(
         point=formula.point,
         value=result.value,
@@ -122,6 +123,14 @@ class Known:
     kinds: Mapping[str, str]
     points: Mapping[str, set[str]]  # by object: `component/metric`
     formulas: dict[str, Formula] = field(default_factory=dict)  # by point, in order of evaluation
+    standing: dict[str, list[str]] = field(default_factory=dict)  # devices by place
+    feeds_to: dict[str, list[Feed]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for device in self.site.devices.values():
+            self.standing.setdefault(device.place, []).append(device.id)
+        for feed in self.site.feeds:
+            self.feeds_to.setdefault(feed.target, []).append(feed)
 
     def kind(self, device: str) -> str:
         return self.kinds.get(device, "")

@@ -26,10 +26,9 @@ class Entry:
 
 def entries(known: Known, rack: Rack) -> list[Entry]:
     """Where power enters a rack: what stands in it and is fed from outside, else what it has."""
-    site = known.site
-    inside = {d.id for d in site.devices.values() if d.place == rack.id}
+    inside = set(known.standing.get(rack.id, ()))
     able = [d for d in sorted(inside) if known.kind(d) in ENTRY_KINDS]
-    fed = [d for d in able if any(f.source not in inside for f in site.fed_by(d))]
+    fed = [d for d in able if any(f.source not in inside for f in known.feeds_to.get(d, ()))]
     if not fed:
         pdus = [d for d in able if known.kind(d) == "rack_pdu"]
         fed = pdus or [d for d in able if known.kind(d) == "power_shelf"]
@@ -37,9 +36,9 @@ def entries(known: Known, rack: Rack) -> list[Entry]:
 
 
 def _entry(known: Known, device: str, rack: Rack, inside: set[str]) -> Entry:
-    edges = [f for f in known.site.fed_by(device) if f.source not in inside]
+    edges = [f for f in known.feeds_to.get(device, ()) if f.source not in inside]
     if not edges:
-        edges = [f for f in known.site.fed_by(rack.id) if f.source == device]
+        edges = [f for f in known.feeds_to.get(rack.id, ()) if f.source == device]
     ratings = [f.rating_a for f in edges if f.rating_a is not None]
     return Entry(device, tuple(sorted({f.feed for f in edges})), min(ratings, default=None))
 
@@ -129,8 +128,7 @@ def _phases(known: Known, device: str) -> list[str]:
 
 def _row(known: Known, row: str) -> None:
     racks = [r.id for r in known.site.racks.values() if r.row == row]
-    filled = {d.place for d in known.site.devices.values()}
-    powers = [f"{r}/power.active" for r in racks if r in filled]
+    powers = [f"{r}/power.active" for r in racks if r in known.standing]
     if any(known.has(p) for p in powers):
         known.add(Formula(f"{row}/power.active", "row_power", tuple(powers), total))
     states = [p for r in racks if known.has(p := f"{r}/feed.failover")]

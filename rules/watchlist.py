@@ -42,6 +42,9 @@ class Watchlist:
     _by_metric: dict[str, list[AlarmRule]] = field(default_factory=dict)
     _outages: list[AlarmRule] = field(default_factory=list)
     _limit_metrics: set[str] = field(default_factory=set)
+    _inhibits: set[Inhibit] = field(default_factory=set)
+    _unless: dict[tuple[str, str], set[Unless]] = field(default_factory=dict)
+    _places: dict[str, PlaceKind] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._kinds = {d.id: d.kind for d in self.site.devices.values() if d.kind}
@@ -53,6 +56,11 @@ class Watchlist:
             for level in rule.level:
                 if isinstance(level.limit, Limit) and level.limit.metric:
                     self._limit_metrics.add(level.limit.metric)
+            if rule.inhibit:
+                self._inhibits.add(rule.inhibit)
+            for unless in rule.unless:
+                self._unless.setdefault((unless.component, unless.metric), set()).add(unless)
+        self._places = _places(self.site)
 
     def table(self) -> Mapping[str, Watch | None]:
         """Points already compiled; None where nobody watches."""
@@ -94,28 +102,15 @@ class Watchlist:
     def restore(self, rule: str, at: str) -> Watcher | None:
         """The watcher of a stored alarm; None where the rule or the object is gone."""
         known = self.rules.alarms.get(rule)
-        if known is None or self.kind_of_object(object_of(at)) is None:
+        if known is None or object_of(at) not in self._places:
             return None
         return self._watcher(known, at)
-
-    def kind_of_object(self, object_id: str) -> PlaceKind | None:
-        site = self.site
-        places: dict[PlaceKind, Mapping[str, object]] = {
-            "device": site.devices,
-            "rack": site.racks,
-            "row": site.rows,
-            "hall": site.halls,
-            "loop": site.loops,
-        }
-        if object_id == site.id:
-            return "site"
-        return next((kind for kind, ids in places.items() if object_id in ids), None)
 
     def _fits(self, rule: AlarmRule, object_id: str) -> bool:
         match = rule.match
         if match.kinds and self._kinds.get(object_id, "") not in match.kinds:
             return False
-        return match.object is None or match.object == self.kind_of_object(object_id)
+        return match.object is None or match.object == self._places.get(object_id)
 
     def _has_limit(self, limit: float | Limit | None, point: str) -> bool:
         return (
@@ -167,7 +162,7 @@ class Watchlist:
     def _starters_of(self, point: str) -> Iterator[Starter]:
         if metric_of(point) != "run":
             return
-        for inhibit in {r.inhibit for r in self.rules.alarms.values() if r.inhibit}:
+        for inhibit in self._inhibits:
             if fnmatchcase(component_of(point), inhibit.component):
                 yield self._starter(object_of(point), inhibit)
 
@@ -175,9 +170,23 @@ class Watchlist:
         return self._starters.setdefault((object_id, inhibit), Starter(inhibit.for_s))
 
     def _gates_of(self, point: str) -> Iterator[Gate]:
-        for unless in {one for rule in self.rules.alarms.values() for one in rule.unless}:
-            if (component_of(point), metric_of(point)) == (unless.component, unless.metric):
-                yield self._gate(object_of(point), unless)
+        for unless in self._unless.get((component_of(point), metric_of(point)), ()):
+            yield self._gate(object_of(point), unless)
 
     def _gate(self, object_id: str, unless: Unless) -> Gate:
         return self._gates.setdefault((object_id, unless), Gate(unless.states))
+
+
+def _places(site: Site) -> dict[str, PlaceKind]:
+    """What kind of object every id is."""
+    places: dict[str, PlaceKind] = {site.id: "site"}
+    ids: tuple[tuple[PlaceKind, Mapping[str, object]], ...] = (
+        ("hall", site.halls),
+        ("row", site.rows),
+        ("rack", site.racks),
+        ("loop", site.loops),
+        ("device", site.devices),
+    )
+    for kind, objects in ids:
+        places.update(dict.fromkeys(objects, kind))
+    return places

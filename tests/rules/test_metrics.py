@@ -349,6 +349,14 @@ def test_failover_is_unknown_while_a_feed_is_silent(bench):
     assert (found.state, found.quality) == ("unknown", Quality.STALE)
 
 
+def test_failover_from_doubtful_currents_is_doubtful(bench):
+    bench.put(phases("pdu-r01-a", 9, 9, 9))
+    bench.put(phases("pdu-r01-b", 9, 9, 9), Quality.UNCERTAIN)
+    bench.tick()
+    found = bench.found["rack-r01/feed.failover"]
+    assert (found.state, found.quality) == ("ok", Quality.UNCERTAIN)
+
+
 def coolant(flow: float, supply: float, back: float) -> dict[str, float | None]:
     prefix = "cdu-1/loop/secondary"
     return {
