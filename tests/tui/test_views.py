@@ -81,6 +81,9 @@ def test_a_lost_connection_freezes_counters_and_ages_values():
     assert "63 s old" in text
     assert "??" in line(text, "row-1")
     assert "55" not in line(text, "row-1")
+    assert "fullest" not in text
+    assert "2 of 2 unknown" in line(text, "feeds")
+    assert "old" in line(text, "dew margin")
 
 
 def test_no_value_of_a_lost_plant_is_drawn_as_fresh():

@@ -13,6 +13,7 @@ from tui.view.text import Row, Span, clean, fit, left, right, rule, spread
 from tui.view.ui import Ui
 from tui.view.value import label
 
+_USABLE = (Quality.GOOD, Quality.UNCERTAIN)
 _SHARE_MARKS = ((95.0, "!"), (90.0, "*"), (80.0, "+"))
 
 
@@ -132,12 +133,11 @@ def _power_left(plant: Plant) -> list[list[Span]]:
             Span(partly if len(racks) < len(plant.site.racks) else "", "strong"),
         ]
     ]
-    shares = {rack.id: plant.rack_share(rack.id)[0] for rack in plant.site.racks}
-    fullest = max(
-        (rack for rack, share in shares.items() if share is not None),
-        key=lambda rack: shares[rack] or 0.0,
-        default=None,
-    )
+    found = {rack.id: plant.rack_share(rack.id) for rack in plant.site.racks}
+    shares = {
+        rack: share for rack, (share, quality) in found.items() if share and quality in _USABLE
+    }
+    fullest = max(shares, key=shares.__getitem__, default=None)
     if fullest is not None:
         name = left(clean(fullest), 16).rstrip()
         lines.append(
@@ -151,8 +151,8 @@ def _failover(plant: Plant) -> list[list[Span]]:
     points = [p for p in plant.state.points.values() if metric_of(p.point) == "feed.failover"]
     if not points:
         return []
-    bad = [p for p in points if p.state not in ("ok", "unknown") and p.state]
-    unknown = [p for p in points if p.state in ("unknown", None)]
+    unknown = [p for p in points if p.state in ("unknown", None) or plant.stale(p)]
+    bad = [p for p in points if p.state != "ok" and p not in unknown]
     if bad:
         first = bad[0]
         name = clean(first.point.partition("/")[0])

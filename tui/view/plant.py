@@ -123,6 +123,9 @@ class Plant:
             return None, Quality.BAD
         return point.value, quality_of(point, self.state, self.now)
 
+    def stale(self, point: PointOut) -> bool:
+        return quality_of(point, self.state, self.now) is Quality.STALE
+
     def rack_power(self) -> tuple[list[PointOut], int]:
         """Usable power points of racks, and how many racks there are."""
         points = (self.state.points.get(f"{rack.id}/power.active") for rack in self.site.racks)
@@ -320,4 +323,5 @@ class Plant:
         quality = quality_of(low, self.state, self.now)
         if quality is Quality.GOOD and len(known) < len(points):
             quality = Quality.UNCERTAIN
-        return marked(text, unit, quality, low.value)
+        age = self.state.age_s(low.ts, self.now) if quality is Quality.STALE else None
+        return marked(text, unit, quality, low.value, "" if age is None else age_text(age))
