@@ -1,6 +1,6 @@
 """What every collector is given and gives: targets in; identities, expectations and batches out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -92,6 +92,7 @@ class ProbeResult:
     readings: list[Reading]
     outage: Outage | None = None
     limits: Mapping[str, Limits] = field(default_factory=dict)  # by point
+    notes: Sequence[str] = ()  # points that were left out, and why
 
 
 SCHEMES = {

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 
-from collectors.base import Sink, Target
+from collectors.base import Limits, Sink, Target
 from collectors.profile import Profile
 from collectors.snmp.client import Stats
 from collectors.snmp.device import Device, Surroundings
@@ -67,3 +67,7 @@ class SnmpCollector:
     def stats(self) -> dict[str, Stats]:
         """Requests, timeouts, errors and latency by device."""
         return {name: device.stats for name, device in self._devices.items()}
+
+    def limits(self) -> dict[str, Limits]:
+        """Thresholds that devices publish, by point."""
+        return {p: one for device in self._devices.values() for p, one in device.limits.items()}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from collectors.base import CollectError, Sink, Target, stale_after_s
+from collectors.base import CollectError, Limits, Sink, Target, stale_after_s
 from collectors.snmp.ber import encode_oid
 from collectors.snmp.client import SYS_UP_TIME, Client, Stats
 from collectors.snmp.identify import SYS_OBJECT_ID
@@ -70,6 +70,11 @@ class Device:
         self._jobs: list[Job] = []
         self._retry_s = _FIRST_RETRY_S
         self._surveying = False
+
+    @property
+    def limits(self) -> Mapping[str, Limits]:
+        """Thresholds the device publishes, by point."""
+        return self._known.survey.resolved.limits if self._known is not None else {}
 
     def begin(self, delay_s: float) -> None:
         """Look for the device, `delay_s` from now."""

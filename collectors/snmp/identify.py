@@ -33,6 +33,7 @@ class Found:
     profiles: list[SnmpProfile]
     roots: dict[str, Value] = field(default_factory=dict)  # first object below each table found
     enterprises: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)  # profiles looked at and not taken
 
 
 @cache
@@ -59,6 +60,7 @@ async def identify(client: Client, profiles: Mapping[str, SnmpProfile], wish: st
     present = Answers(found.roots)
     fitting = [p for p in candidates if _fits(p, found, present)]
     found.profiles = _settled(fitting)
+    found.passed_over = [p.name for p in candidates if p not in found.profiles]
     return found
 
 
@@ -148,10 +150,21 @@ def describe(device: str, found: Found, answers: Answers) -> Identity:
         vendor,
         model or _first_line(found.sys_descr),
         tuple(p.name for p in found.profiles),
-        f"sysObjectID {found.sys_object_id or 'none'}, sysDescr {_first_line(found.sys_descr)!r}",
-        tuple(f"enterprise {n} {vendors().get(n, '')}".rstrip() for n in found.enterprises),
+        _told(found),
+        tuple(found.passed_over),
         inventory,
     )
+
+
+def _told(found: Found) -> str:
+    """What the device was told by, for people."""
+    told = [f"sysObjectID {found.sys_object_id or 'none'}"]
+    if found.sys_descr:
+        told.append(f"sysDescr {_first_line(found.sys_descr)!r}")
+    names = [f"{number} {vendors().get(number, '')}".rstrip() for number in found.enterprises]
+    if names:
+        told.append(f"objects of enterprise {', '.join(names)}")
+    return ", ".join(told)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -86,7 +86,7 @@ async def probe(
         detail = f"no profile knows it: {done.identity.identity}"
         outage = Outage(OutageKind.UNIDENTIFIED, detail)
     readings = [reading for reading in done.resolved.readings if reading is not None]
-    return ProbeResult(done.identity, readings, outage, done.resolved.limits)
+    return ProbeResult(done.identity, readings, outage, done.resolved.limits, done.resolved.notes)
 
 
 def snmp_profiles(profiles: Mapping[str, Profile]) -> dict[str, SnmpProfile]:
