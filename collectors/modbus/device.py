@@ -83,7 +83,7 @@ class Device:
     def _contact(self, due: float) -> None:
         if "contact" not in self._busy:
             self._busy.add("contact")
-            self._submit(due + self.target.intervals.fast, self._first_contact())
+            self._submit(due + self.target.intervals.normal, self._first_contact())
 
     def _first_contact(self) -> Script:
         outage = yield from self._meet()

@@ -31,6 +31,8 @@ def identify(
     cache: dict[Read, Answer | Outage] = {}
     fitting: list[Profile] = []
     for profile in sorted((p for p in profiles if _may_fit(p, unit)), key=_telling):
+        if fitting and _exact(fitting[0]) > _exact(profile):
+            break  # what only might fit is no candidate beside what says its name
         for probe in profile.identify:
             at = profile.wire(probe.at)
             read = read_of(at)
@@ -56,14 +58,16 @@ def identify(
 
 def _may_fit(profile: Profile, unit: int) -> bool:
     """A profile without an exact test is tried only on the unit ids it is delivered with."""
-    exact = any(probe.equals is not None for probe in profile.identify)
     units = profile.link.units
-    return bool(profile.identify) and (exact or not units or unit in units)
+    return bool(profile.identify) and (_exact(profile) > 0 or not units or unit in units)
+
+
+def _exact(profile: Profile) -> int:
+    return sum(probe.equals is not None for probe in profile.identify)
 
 
 def _telling(profile: Profile) -> tuple[int, int, int, str]:
-    exact = sum(probe.equals is not None for probe in profile.identify)
-    return -exact, -len(profile.identify), -len(profile.link.units), profile.name
+    return -_exact(profile), -len(profile.identify), -len(profile.link.units), profile.name
 
 
 def read_inventory(

@@ -91,14 +91,11 @@ class Registers:
         self._missing: set[Span] = set()  # refused as illegal
         self._failing: dict[Group, bool] = dict.fromkeys(GROUPS, False)
         self._absent: dict[Group, frozenset[str]] = {group: frozenset() for group in GROUPS}
-        self._programs = {
-            group: Program(points, plan((s for one, _ in points for s in spans_of(one)), link))
-            for group, points in self._points.items()
-        }
+        self._programs: dict[Group, Program] = {}  # planned when first asked for
 
     def blocks(self, group: Group) -> tuple[Block, ...]:
         """The reads of one poll of a group, as planned now."""
-        return self._programs[group].blocks
+        return self._program(group).blocks
 
     def expected(self, intervals: Intervals) -> dict[str, float]:
         """Every point that is there, with the silence after which it is stale."""
@@ -111,7 +108,7 @@ class Registers:
 
     def read(self, group: Group) -> ReadScript:
         """Poll a group; blocks that fail with an exception are halved down to the culprit."""
-        program = self._programs[group]
+        program = self._program(group)
         poll = _Poll(deque(program.blocks))
         while poll.pending:
             block = poll.pending.popleft()
@@ -125,7 +122,7 @@ class Registers:
 
     def _settle(self, group: Group, poll: "_Poll", result: Result) -> None:
         """Take over a changed plan, and decode."""
-        program = self._programs[group]
+        program = self._program(group)
         if tuple(poll.kept) != program.blocks:
             program = self._programs[group] = Program(self._points[group], poll.kept)
             result.changed = True
@@ -137,15 +134,17 @@ class Registers:
         if poll.answers:
             result.readings.extend(self._unreadable(group, poll))
         failing = bool(poll.failed)
-        if self._failing[group] and not failing and poll.complete:
-            self._plan_anew(group)
-        self._failing[group] = self._failing[group] if not poll.complete else failing
+        if poll.complete:
+            if self._failing[group] and not failing:
+                del self._programs[group]  # readable again: back to as few reads as at first
+            self._failing[group] = failing
 
-    def _plan_anew(self, group: Group) -> None:
-        """What could not be read for a while can be: back to as few reads as at first."""
-        points = self._points[group]
-        spans = {span for one, _ in points for span in spans_of(one)} - self._missing
-        self._programs[group] = Program(points, plan(spans, self._link))
+    def _program(self, group: Group) -> Program:
+        if group not in self._programs:
+            points = self._points[group]
+            spans = {span for one, _ in points for span in spans_of(one)} - self._missing
+            self._programs[group] = Program(points, plan(spans, self._link))
+        return self._programs[group]
 
     def _unreadable(self, group: Group, poll: "_Poll") -> list[Reading]:
         """Points that the device says it cannot give now."""

@@ -215,12 +215,7 @@ def test_addresses_off_by_one_are_said_at_first_contact():
 def test_a_value_the_device_cannot_give_is_bad_and_the_rest_intact():
     line = Line({1: METER_WORDS})
 
-    def fails(unit: int, read: Read) -> Answer | Outage:
-        if read.address <= 12 < read.address + read.quantity:
-            return Outage(OutageKind.DEVICE_FAILURE, "device failure (exception 4)")
-        return Line.reply(line, unit, read)
-
-    line.reply = fails  # type: ignore[method-assign]
+    line.reply = failing_at(line, 12)  # type: ignore[method-assign]
     bench = Bench(line, {"test": METER}, "test")
     latest = bench.sink.latest
     assert latest["dev-1/voltage"].quality is Quality.GOOD
@@ -228,6 +223,60 @@ def test_a_value_the_device_cannot_give_is_bad_and_the_rest_intact():
     assert latest["dev-1/current"].quality is Quality.BAD
     assert latest["dev-1/current"].reason == "device failure (exception 4)"
     assert "dev-1/current" in bench.sink.expected["dev-1"]
+
+
+def failing_at(line: Line, *addresses: int) -> Callable[[int, Read], Answer | Outage]:
+    """The line's replies, but exception 4 for reads that touch one of the addresses."""
+
+    def reply(unit: int, read: Read) -> Answer | Outage:
+        if any(read.address <= one < read.address + read.quantity for one in addresses):
+            return Outage(OutageKind.DEVICE_FAILURE, "device failure (exception 4)")
+        return Line.reply(line, unit, read)
+
+    return reply
+
+
+def test_what_can_be_read_again_is_read_in_as_few_requests_as_at_first():
+    line = Line({1: METER_WORDS})
+    line.reply = failing_at(line, 12)  # type: ignore[method-assign]
+    bench = Bench(line, {"test": METER}, "test")
+    line.asked.clear()
+    bench.run(10)
+    assert len([read for _, read in line.asked if read.address != 10]) > 1
+    line.reply = failing_at(line)  # type: ignore[method-assign]
+    bench.run(10)
+    line.asked.clear()
+    bench.run(10)
+    assert [read for _, read in line.asked if read.address != 10] == [Read("holding", 11, 10)]
+    assert bench.sink.latest["dev-1/current"].quality is Quality.GOOD
+
+
+def test_a_device_that_fails_to_give_anything_is_not_asked_for_every_value():
+    line = Line({1: METER_WORDS})
+    line.reply = failing_at(line, *range(1000))  # type: ignore[method-assign]
+    points = [{"metric": "value", "component": f"p/{n}", "at": {"address": n}} for n in range(100)]
+    bench = Bench(line, {"test": profile(point=points)}, "test")
+    assert len(line.asked) < 20
+    assert {batch.outage.kind for batch in bench.sink.batches if batch.outage} == {
+        OutageKind.DEVICE_FAILURE
+    }
+    assert bench.sink.latest == {}
+
+
+def test_a_value_torn_between_two_reads_is_uncertain_when_it_moved():
+    split = profile(point=[{"metric": "cooling.power", "at": {"words": [900, 100], "type": "u32"}}])
+    line = Line({1: {"holding": {100: 0xFFFF, 900: 1}}})
+    still = Bench(line, {"test": split}, "test").sink.latest["dev-1/cooling.power"]
+    assert (still.value, still.quality) == (0x1FFFF, Quality.GOOD)
+
+    def moves(unit: int, read: Read) -> Answer | Outage:
+        given = Line.reply(line, unit, read)
+        line.held[1] = {"holding": {100: 0, 900: len(line.asked)}}
+        return given
+
+    line.reply = moves  # type: ignore[method-assign]
+    torn = Bench(line, {"test": split}, "test").sink.latest["dev-1/cooling.power"]
+    assert (torn.quality, torn.reason) == (Quality.UNCERTAIN, "changed while it was read")
 
 
 def shelf(present: Sequence[bool]) -> Words:
