@@ -9,7 +9,7 @@ from typing import Any
 from dcim.cli.stage import Settings, Stage, stage
 from dcim.model.alarm import AlarmState
 from dcim.model.reading import object_of
-from dcim.model.wire import AlarmOut
+from dcim.model.wire import AlarmOut, StatusOut
 from fixtures.peers.receiver import Delivery
 
 LEAK_AT = "row-1"
@@ -30,7 +30,7 @@ async def report(settings: Settings, duration_s: float) -> dict[str, Any]:
         leak = await one.plant.fault("leak", LEAK_AT)
         await asyncio.sleep(duration_s / 2)
         end = time.time() - 1.0  # what is on the wire now is not yet in
-        found = await _found(one, start, end, before.cpu_s)
+        found = await _found(one, start, end, before)
         found |= _alarms(one, seen, leak)
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -46,7 +46,8 @@ async def _watch(one: Stage, seen: dict[str, AlarmOut]) -> None:
                 seen[alarm.id] = alarm
 
 
-async def _found(one: Stage, start: float, end: float, cpu_before_s: float) -> dict[str, Any]:
+async def _found(one: Stage, start: float, end: float, before: StatusOut) -> dict[str, Any]:
+    """What can be counted and measured between two moments (UTC seconds)."""
     status = await one.client.status()
     usage = await one.client.usage(start, end)
     truth = await one.plant.truth(start, end)
@@ -61,15 +62,19 @@ async def _found(one: Stage, start: float, end: float, cpu_before_s: float) -> d
     return {
         "points": {name: counted[name] for name in PROTOCOLS},
         "readings_stored": status.store.stored,
-        "polls_late": sum(p.late for p in status.protocols.values()),
+        "polls_late": _late(status) - _late(before),
         "pue": usage.pue,
         "pue_truth": truth.pue,
         "wue": usage.wue,
         "wue_truth": truth.wue_l_per_kwh,
         "racks": len(await one.client.racks()),
-        "cpu_percent": round(100 * (status.cpu_s - cpu_before_s) / elapsed_s, 1),
+        "cpu_percent": round(100 * (status.cpu_s - before.cpu_s) / elapsed_s, 1),
         "rss_mb": status.rss_mb,
     }
+
+
+def _late(status: StatusOut) -> int:
+    return sum(protocol.late for protocol in status.protocols.values())
 
 
 def _alarms(one: Stage, seen: dict[str, AlarmOut], leak: dict[str, Any]) -> dict[str, Any]:
