@@ -13,8 +13,8 @@ from importlib import resources
 from collectors.base import CollectError
 from collectors.snmp.ber import Value
 from collectors.snmp.client import SYS_UP_TIME, Client
+from collectors.snmp.place import Answers, Place, matches, slug
 from collectors.snmp.profile import SnmpProfile
-from collectors.snmp.resolve import Answers, Place, matches, slug
 from collectors.snmp.values import text_of
 from dcim.model.reading import Identity, OutageKind
 

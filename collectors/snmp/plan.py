@@ -8,7 +8,7 @@ from collectors.profile import Group
 from collectors.snmp import pdu
 from collectors.snmp.ber import encode_oid
 from collectors.snmp.message import Community, Template
-from collectors.snmp.resolve import Answers
+from collectors.snmp.place import Answers
 from collectors.snmp.values import Binding
 from dcim.model.metric import MetricKind
 from dcim.model.reading import Reading

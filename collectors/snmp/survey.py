@@ -12,9 +12,11 @@ from collectors.snmp.ber import Value
 from collectors.snmp.client import Client
 from collectors.snmp.identify import Found, describe, identify
 from collectors.snmp.message import V1, V2C, Community
+from collectors.snmp.place import Answers
 from collectors.snmp.profile import SnmpProfile
-from collectors.snmp.resolve import Answers, Resolved, resolve, wanted
+from collectors.snmp.resolve import Resolved, resolve
 from collectors.snmp.transport import Address, Transport
+from collectors.snmp.wanted import wanted
 from dcim.clock import Clock
 from dcim.model.metric import registry
 from dcim.model.reading import Identity, Outage, OutageKind

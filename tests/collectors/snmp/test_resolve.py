@@ -8,8 +8,10 @@ import pytest
 from collectors.base import Limits, Override
 from collectors.profile import ProfileError, load_profiles
 from collectors.snmp.ber import Value
+from collectors.snmp.place import Answers
 from collectors.snmp.profile import SnmpProfile
-from collectors.snmp.resolve import Answers, Resolved, resolve, wanted
+from collectors.snmp.resolve import Resolved, resolve
+from collectors.snmp.wanted import wanted
 from dcim.model.metric import registry
 from dcim.model.reading import Quality, Reading
 
