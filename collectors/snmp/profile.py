@@ -74,8 +74,8 @@ A *match* in `when` is a number, a text, a list of these (one must fit), `"~rege
 `[defaults]` of the file and `defaults = { absent = [-1] }` of a table hold for all their points.
 
 Where two points of a device come to the same address (the tenths and the whole-number object, the
-vendor's MIB and UPS-MIB), the one of the profile with the higher `rank` wins, then the one that
-stands first in the file, if it gives a usable value. Rows of one column that come to the same
+vendor's MIB and UPS-MIB), the one with the higher `rank` (of the point, else of its profile) wins,
+then the one that stands first in the file, if it gives a usable value. Rows of one column that come to the same
 address get their index appended. An OID is read by one point only, bits apart.
 """
 
@@ -159,6 +159,7 @@ class SnmpPoint(Point):
         dict[str, str], Field(default_factory=dict)
     ]  # text (any case) -> state code
     limits: LimitRefs | None = None
+    rank: int | None = None  # of this point, where it is finer or coarser than its profile's others
 
     @field_validator("pattern")
     @classmethod

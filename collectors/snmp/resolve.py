@@ -60,7 +60,8 @@ def resolve(
                 reading, binding.expected, usable = None, False, 2
             else:
                 usable = 1 if reading.quality is Quality.BAD else 0
-            found.append(((usable, -profile.rank, len(found)), binding, reading, place))
+            rank = profile.rank if point.rank is None else point.rank
+            found.append(((usable, -rank, len(found)), binding, reading, place))
     _settle(out, found)
     return out
 

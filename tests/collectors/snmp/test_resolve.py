@@ -288,6 +288,13 @@ def test_two_profiles_count_a_quantity_once():
     assert "left to acme" in found.notes[0]
 
 
+def test_a_point_may_rank_apart_from_its_profile():
+    text = '[[point]]\nat = ".1.0"\nmetric = "charge"\nrank = 5\n'
+    readings, _ = read(text, {".1.0": 90, ".9.0": 97}, standard())
+    assert values(readings) == {"charge": 97}
+    assert values(read(text, {".1.0": 90}, standard())[0]) == {"charge": 90}
+
+
 def test_a_profile_replaces_points_of_another():
     head = HEAD.replace("[identify]", 'replaces = ["standard:volt*"]\n[identify]')
     text = '[[point]]\nat = ".1.0"\nmetric = "load"\n'
