@@ -274,7 +274,7 @@ def test_a_value_torn_between_two_reads_is_uncertain_when_it_moved():
         line.held[1] = {"holding": {100: 0, 900: len(line.asked)}}
         return given
 
-    line.reply = moves  # type: ignore[method-assign, assignment]
+    line.reply = moves  # type: ignore[method-assign]
     torn = Bench(line, {"test": split}, "test").sink.latest["dev-1/cooling.power"]
     assert (torn.quality, torn.reason) == (Quality.UNCERTAIN, "changed while it was read")
 
