@@ -49,6 +49,10 @@ async def identify(client: Client, profiles: Mapping[str, SnmpProfile], wish: st
     answers = Answers(system)
     found = Found(system, answers.sys_object_id, answers.sys_descr, [])
     if wish not in ("", "auto"):
+        unknown = [name for name in wish.split(",") if name not in profiles]
+        if unknown:
+            detail = f"there is no SNMP profile named {', '.join(unknown)}"
+            raise CollectError(OutageKind.UNIDENTIFIED, detail)
         found.profiles = [profiles[name] for name in wish.split(",")]
         return found
     found.enterprises = await _enterprises(client)

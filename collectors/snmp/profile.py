@@ -84,14 +84,32 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from collectors.profile import Point, Profile, Strict
 from dcim.model.asset import KINDS
 
 Ref = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
 Match = int | float | str | list[int | float | str]
-When = dict[Ref, Match]
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {pattern!r}: {error}") from None
+
+
+def _patterns_compile(when: dict[str, Match]) -> dict[str, Match]:
+    """Refuse a `~regex` that is none."""
+    for match in when.values():
+        for one in match if isinstance(match, list) else [match]:
+            if isinstance(one, str) and one.lstrip("!").startswith("~"):
+                _compiled(one.lstrip("!")[1:])
+    return when
+
+
+When = Annotated[dict[Ref, Match], AfterValidator(_patterns_compile)]
 Limit = Literal["low_critical", "low_warning", "high_warning", "high_critical"]
 
 _OID = re.compile(r"\.?\d+(\.\d+)*")
@@ -164,7 +182,7 @@ class SnmpPoint(Point):
     @field_validator("pattern")
     @classmethod
     def _pattern_compiles(cls, pattern: str | None) -> str | None:
-        if pattern is not None and not re.compile(pattern).groups:
+        if pattern is not None and not _compiled(pattern).groups:
             raise ValueError("pattern needs a group around the number")
         return pattern
 
@@ -185,7 +203,7 @@ class Table(Strict):
     @field_validator("name_pattern")
     @classmethod
     def _name_pattern_compiles(cls, pattern: str | None) -> str | None:
-        if pattern is not None and not re.compile(pattern).groups:
+        if pattern is not None and not _compiled(pattern).groups:
             raise ValueError("name_pattern needs a group around the name")
         return pattern
 
@@ -214,7 +232,7 @@ class Identify(Strict):
     @classmethod
     def _compiles(cls, pattern: str | None) -> str | None:
         if pattern is not None:
-            re.compile(pattern)
+            _compiled(pattern)
         return pattern
 
     @model_validator(mode="after")
@@ -282,6 +300,9 @@ class SnmpProfile(Profile):
         wrong = [at for at in stated if not _OID.fullmatch(self.oid(at))]
         if wrong:
             raise ValueError(f"not an object identifier: {', '.join(wrong)}")
+        parts = re.findall(r"\{index\.([^}]*)\}", repr((self.table, self.inventory)))
+        if any(not part.isdigit() for part in parts):
+            raise ValueError("parts of the index are index.1, index.2 and so on")
         if not (self.point or self.table):
             raise ValueError("expected points or tables")
         return self

@@ -180,6 +180,8 @@ def _bind(
         override=override.get(own),
     )
     guard = point.invalid_from
+    if guard is not None and place.oid(guard.at) not in place.answers.values:
+        guard = None
     return Binding(
         oid,
         bound,
