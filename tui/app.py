@@ -115,7 +115,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def _tell_missed(self, fresh: Sequence[AlarmOut], away_s: float) -> None:
         names = ", ".join(f"{clean(a.address)} {clean(a.title)}" for a in fresh[:3])
-        missed = f"{len(fresh)} new alarms: {names}" if fresh else "no new alarm"
+        missed = f"{len(fresh)} new: {names}" if fresh else "no new alarm"
         self.tell(f"connected again after {away_s:.0f} s, {missed}")
 
     def _ring(self) -> None:
@@ -175,6 +175,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
         assert isinstance(board, Board)
         self.ui.now = self._clock.now()
         self.ui.columns, self.ui.lines = self.size
+        if self.place is Place.ALARMS and (alarm := self._selected()) is not None:
+            self.ui.cursor = alarm.id  # a new alarm above it does not move the cursor
         board.lines.show(self.picture())
 
     def picture(self) -> list[Row]:
@@ -239,7 +241,6 @@ class ConsoleApp(App[None], inherit_bindings=False):
         if self.place is Place.OVERVIEW:
             self._go(Place.ALARMS)
         elif (alarm := self._selected()) is not None:
-            self.ui.cursor = alarm.id
             self.ui.unfolded ^= {alarm.id}
 
     def _move(self, lines: int) -> None:
@@ -341,7 +342,6 @@ class ConsoleApp(App[None], inherit_bindings=False):
         if why or alarm is None:
             self.tell(why)
             return
-        self.ui.cursor = alarm.id
         user = self.state.status.user if self.state.status else ""
 
         def done(texts: list[str] | None) -> None:

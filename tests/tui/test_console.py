@@ -74,6 +74,17 @@ async def test_the_cursor_moves_and_keeps_its_alarm(agent):
         assert c.app.ui.cursor == LEAK
 
 
+async def test_a_new_alarm_on_top_does_not_slip_under_the_cursor(agent):
+    async with console(agent) as c:
+        await c.press("5")
+        new = hall.alarm("smoke", "env-1/smoke", "smoke detected", 1, AlarmState.UNACK, 0)
+        await agent.push(Event(kind="delta", seq=2, alarms=[new]))
+        await c.until(lambda: new.id in c.app.state.alarms)
+        await c.press("a", *"seen", "enter")
+        await c.until(lambda: posts(agent) != [])
+        assert LEAK in posts(agent)[0][0]
+
+
 async def test_filter_hides_and_escape_drops_it(agent):
     async with console(agent) as c:
         await c.press("5", "slash", *"supply", "enter")
@@ -275,7 +286,7 @@ async def test_connection_lost_and_found_again(agent):
         agent.snapshot.alarms = [*agent.snapshot.alarms[1:], new]
         await agent.start()
         await c.until(lambda: c.app.state.link is Link.UP, "reconnect")
-        assert "connected again after 10 s, 1 new alarms: env-1/smoke smoke detected" in c.text
+        assert "connected again after 10 s, 1 new: env-1/smoke smoke detected" in c.text
         assert LEAK not in c.app.state.alarms
         await c.press("1")
         await c.until(lambda: "62.0 %" in c.text, "fresh values")

@@ -184,6 +184,7 @@ def _summary(state: State) -> Span:
     if state.link is not Link.UP:
         return Span("? alarms, ? not acknowledged", "stale")
     counted = sum(alarmlist.counts(state).values())
-    text = f"{counted} alarms, {alarmlist.unacknowledged(state)} not acknowledged"
+    noun = "alarm" if counted == 1 else "alarms"
+    text = f"{counted} {noun}, {alarmlist.unacknowledged(state)} not acknowledged"
     shelved = sum(a.shelved_until is not None for a in state.alarms.values())
     return Span(f"{text}, {shelved} shelved" if shelved else text, "label")

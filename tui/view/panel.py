@@ -71,7 +71,7 @@ def _rest(item: Item, alarm: AlarmOut | None, free: int, state: State, ui: Ui) -
         text = f"{item.shown.age} old"
         return [Span(f"{left(text, free)}", "stale")]
     if item.tail:
-        return [Span(left(item.tail, free), item.shown.role)]
+        return [Span(left(item.tail, max(0, free - 1)), item.shown.role)]
     spans: list[Span] = []
     trend_cells = _TREND_CELLS + 2 if ui.wide else 0
     if item.scale is not None:

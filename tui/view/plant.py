@@ -96,7 +96,7 @@ class Plant:
             *self._batteries(),
             *self._bbu(),
             self._ratio("PUE 15 min", "pue.window"),
-            self._ratio("PUE live", "pue", rank=5),
+            self._ratio("PUE live", "pue", rank=5 if self._known("pue.window") else 1),
         ]
 
     def cooling(self) -> list[Item]:
@@ -229,6 +229,10 @@ class Plant:
         tail = f"{len(modules) - len(wrong)}/{len(modules)} ok" if modules else ""
         watches = tuple(device.id for device in found)
         return [Item("BBU worst", self._lowest(charges), watches, _CHARGE, tail, rank=3)]
+
+    def _known(self, metric: str) -> bool:
+        point = self.state.points.get(f"{self.site.id}/{metric}")
+        return point is not None and point.value is not None
 
     def _ratio(self, name: str, metric: str, rank: int = 1) -> Item:
         """A figure of the whole site; where it is absent, why."""
