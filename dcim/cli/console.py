@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from dcim.cli.demo import CONTROL
@@ -59,14 +60,30 @@ async def control(one: Stage, path: Path) -> AsyncIterator[None]:
         writer.close()
         await writer.wait_closed()
 
+    with _place(path) as free:
+        if not free:
+            print("another demo takes the faults of `dcim fault`", file=sys.stderr, flush=True)
+            yield
+            return
+        server = await asyncio.start_unix_server(serve, path)
+        try:
+            yield
+        finally:
+            server.close()
+
+
+@contextlib.contextmanager
+def _place(path: Path) -> Iterator[bool]:
+    """A folder of this user's only, with nothing where the socket goes; False: it is in use."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as other:
+        if other.connect_ex(str(path)) == 0:
+            yield False
+            return
     path.unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(serve, path)
-    path.chmod(0o600)
     try:
-        yield
+        yield True
     finally:
-        server.close()
         path.unlink(missing_ok=True)
 
 
