@@ -240,7 +240,7 @@ def test_hostile_names_do_not_reach_the_terminal():
 def test_a_small_terminal_gets_the_alarms_as_text():
     text = plain(other.small(live(), ui(60, 10)))
     assert "too small, needs 80x24" in text
-    assert "leak-row1 coolant leak detected" in text
+    assert "leak-row1 WET coolant leak detected" in text
     lost = live()
     lost.lose("gone", hall.NOW)
     assert "NO CONNECTION" in plain(other.small(lost, ui(60, 10)))

@@ -43,7 +43,7 @@ def small(state: State, ui: Ui) -> list[Row]:
     for entry in alarmlist.entries(state)[: max(0, ui.lines - 2)]:
         alarm = entry.alarm
         mark = alarmlist.mark(alarm, ui.flash)
-        text = f"{alarmlist.where(alarm)} {alarmlist.what(alarm)} {alarmlist.against(alarm)}"
+        text = f"{alarmlist.where(alarm)} {alarmlist.against(alarm)} {alarmlist.what(alarm)}"
         rows.append(fit([*mark, Span(text)], ui.columns))
     if not state.alarms:
         text = "no active alarm" if state.link is Link.UP else "no data"

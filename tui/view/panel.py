@@ -13,6 +13,7 @@ from tui.view.value import Scale, Shown
 
 _VALUE_CELLS = 7
 _TREND_CELLS = 8
+_LONGEST_BAR = 34
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,10 @@ def _rest(item: Item, alarm: AlarmOut | None, free: int, state: State, ui: Ui) -
     spans: list[Span] = []
     trend_cells = _TREND_CELLS + 2 if ui.wide else 0
     if item.scale is not None:
-        text, pointer = value.bar(free - trend_cells - 1, item.shown.number, item.scale)
+        room = max(0, free - trend_cells - 1)
+        text, pointer = value.bar(min(room, _LONGEST_BAR), item.shown.number, item.scale)
         spans += _bar(text, pointer, f"p{alarm.priority}" if alarm else "strong")
+        spans.append(Span(" " * (room - len(text))))
     else:
         spans.append(Span(" " * max(0, free - trend_cells - 1)))
     if trend_cells:
