@@ -2,7 +2,7 @@
 
 import bisect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collectors.snmp.ber import Missing, Value
@@ -66,9 +66,9 @@ class Place:
         if key == "index":
             return self.index
         if key.startswith("index."):
-            parts = self.index.split(".")
-            at = int(key.removeprefix("index.")) - 1
-            return parts[at] if at < len(parts) else ""
+            part, colon, _ = key.removeprefix("index.").partition(":")
+            parts = self.index.split(".")[int(part) - 1 :]
+            return _spelt(parts) if colon else next(iter(parts), "")
         if self.table is not None and key in self.table.own_labels():
             return self._own_label(self.table, key)
         return text_of(self.value(key))
@@ -98,7 +98,7 @@ class Place:
             return mapped
         if self.shift and key.startswith("index"):
             text = ".".join(str(int(part) + self.shift) for part in text.split("."))
-        return text if key.startswith("index") else slug(text)
+        return text if key.startswith("index") and ":" not in key else slug(text)
 
     def fits(self, when: When) -> bool:
         return all(self._fits(key, match) for key, match in when.items())
@@ -116,6 +116,13 @@ class Place:
             return matches(self.label(key), match)
         value = self.value(key)
         return value is not None and matches(text_of(value), match)
+
+
+def _spelt(parts: Sequence[str]) -> str:
+    """The text that a length and as many octets of an index spell; hex where it is no text."""
+    octets = bytes(int(part) & 255 for part in parts[1 : 1 + int(parts[0])]) if parts else b""
+    text = octets.decode("ascii", "replace")
+    return text if text.isprintable() and text.isascii() else octets.hex()
 
 
 def slug(text: str) -> str:

@@ -63,8 +63,8 @@ of the row so named beside this one. `labels = { desc = "11@{name}.DescName" }` 
 any kind, for use as `{desc}`.
 
 In `component`, in references and as keys of `when` and `maps` stand: `index` (`{index}`), its parts
-`index.1`, `index.2` ..., `name` (the table's name column, made fit for an address) and `{4}`, the
-value of column 4, and `labels`. `maps = { "index.2" = { 1 = "L1", 2 = "L2" } }` rewords them, in components only
+`index.1`, `index.2` ..., `index.2:text` (the text that is spelt from its second part on), `name`
+(the table's name column, made fit for an address) and `{4}`, the value of column 4, and `labels`. `maps = { "index.2" = { 1 = "L1", 2 = "L2" } }` rewords them, in components only
 (`component = "{2}outlet/{4}"`, `maps = { 2 = { 1 = "", 2 = "unit/2/" } }`: only chained units are named).
 
 A *match* in `when` is a number, a text, a list of these (one must fit), `"~regex"`, `"!x"` (not),
@@ -301,7 +301,7 @@ class SnmpProfile(Profile):
         if wrong:
             raise ValueError(f"not an object identifier: {', '.join(wrong)}")
         parts = re.findall(r"\{index\.([^}]*)\}", repr((self.table, self.inventory)))
-        if any(not part.isdigit() for part in parts):
+        if any(not part.removesuffix(":text").isdigit() for part in parts):
             raise ValueError("parts of the index are index.1, index.2 and so on")
         if not (self.point or self.table):
             raise ValueError("expected points or tables")

@@ -417,3 +417,15 @@ def test_a_faulty_profile_is_refused_with_file_and_key(text, found, tmp_path):
         load_profiles([file], {"snmp": SnmpProfile})
     assert found in str(caught.value)
     assert str(caught.value).startswith("acme.toml: ")
+
+
+def test_a_text_in_the_index_is_spelt_out():
+    text = """
+[[table]]
+at = ".2.1"
+component = "unit/{index.2:text}/outlet/{index.1}"
+column = [{ at = 3, metric = "current" }]
+"""
+    spelt, octets = "3.65.48.49", "2.200.7"  # "A01"; a MAC's raw octets
+    readings, _ = read(text, {f".2.1.3.5.{spelt}": 1, f".2.1.3.5.{octets}": 2})
+    assert values(readings) == {"unit/a01/outlet/5/current": 1, "unit/c807/outlet/5/current": 2}
