@@ -3,6 +3,7 @@
 import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import typer.main
@@ -14,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def _generator():
+def _generator() -> ModuleType:
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
     assert spec is not None
     assert spec.loader is not None
@@ -44,7 +45,7 @@ def test_the_example_configuration_has_no_fault(tmp_path: Path):
 def test_every_command_named_in_a_page_exists(page: Path):
     known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     blocks = re.findall(r"```text\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    named = {m for block in blocks for m in re.findall(r"^(?:\S*/)?dcim ([a-z]+)", block, re.M)}
+    named = {m for block in blocks for m in re.findall(r"^(?:\S*/)?dcim ([a-z]+)", block, re.MULTILINE)}
     assert named <= known
 
 
