@@ -153,6 +153,7 @@ class LimitRefs(Strict):
     enabled: Ref | None = None  # a bit field; only limits whose bit is set count
     bits: Annotated[dict[Limit, int], Field(default_factory=dict)]
     absent: tuple[float, ...] = ()  # raw values that mean: no such limit
+    scale: float | None = None  # the limits' own scale (whole amperes beside hundredths)
 
 
 class SnmpPoint(Point):

@@ -245,8 +245,11 @@ def _limits(binding: Binding, refs: LimitRefs, place: Place) -> Limits:
             raw, _ = number_of(binding.point, place.value(ref))
         except Unreadable:
             continue
-        if raw not in refs.absent and raw not in binding.absent:
-            out[name] = raw * binding.channel.factor + binding.channel.offset
+        if raw in refs.absent or raw in binding.absent:
+            continue
+        if refs.scale is not None:
+            raw *= refs.scale / binding.point.scale
+        out[name] = raw * binding.channel.factor + binding.channel.offset
     return Limits(**out)
 
 

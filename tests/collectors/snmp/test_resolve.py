@@ -429,3 +429,18 @@ column = [{ at = 3, metric = "current" }]
     spelt, octets = "3.65.48.49", "2.200.7"  # "A01"; a MAC's raw octets
     readings, _ = read(text, {f".2.1.3.5.{spelt}": 1, f".2.1.3.5.{octets}": 2})
     assert values(readings) == {"unit/a01/outlet/5/current": 1, "unit/c807/outlet/5/current": 2}
+
+
+def test_limits_may_have_their_own_scale():
+    text = """
+[[table]]
+at = ".2.1"
+component = "input/{index}"
+[[table.column]]
+at = 7
+metric = "current"
+scale = 0.01
+limits = { high_critical = 8, scale = 1 }
+"""
+    _, found = read(text, {".2.1.7.1": 309, ".2.1.8.1": 24})
+    assert found.limits == {"d/input/1/current": Limits(high_critical=pytest.approx(24.0))}
