@@ -11,7 +11,7 @@ from typing import TypeVar
 from dcim.model.alarm import Alarm, AlarmEvent, AlarmState, EventType
 from dcim.model.asset import Site
 from dcim.model.metric import Registry
-from dcim.model.reading import Batch, Identity, Reading
+from dcim.model.reading import Batch, Identity, Quality, Reading
 from rules import machine
 from rules.consequence import Consequences
 from rules.delay import Delay
@@ -73,7 +73,10 @@ class AlarmEngine:
     def outage(self, batch: Batch, now: float) -> Sequence[AlarmEvent]:
         """Every batch of a device, well or not: silence raises, one good poll clears."""
         device = batch.device
-        silent = batch.outage is not None and not batch.readings
+        # stale readings that come with an outage are no answer
+        silent = batch.outage is not None and all(
+            reading.quality is Quality.STALE for reading in batch.readings
+        )
         was_silent = self._consequences.silent(device, silent)
         if not silent:
             self._answered(device, now)

@@ -3,6 +3,7 @@
 Source: METRICS sections 1, 2 (live rules 1 to 5), 4, 5 and 10.
 """
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from rules.derive import Formula, Known, Result, derived, fit, why
 from rules.ledger import Span, length_s, without
 
 WINDOW_S = 900.0
+LIVE_S = 60.0  # live ratios are of the last minute: meters are not read at the same moment
 LEAST_S = 30.0  # covered, before a window says anything
 FULL = 0.9  # coverage below which a window is uncertain
 PUE_MIN, PUE_MAX = 1.0, 5.0
@@ -116,6 +118,25 @@ def _coarse(group: Group, start: float, end: float) -> float | None:
     return max(steps, default=None)
 
 
+class Mean:
+    """A ratio of two powers over the last minute, from one sample of both a tick."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, float, float]] = deque()
+        self._above = self._below = 0.0
+
+    def ratio(self, now: float, above: float, below: float) -> float:
+        """Take this tick's powers in; the sum above over the sum below."""
+        self._samples.append((now, above, below))
+        self._above += above
+        self._below += below
+        while now - self._samples[0][0] >= LIVE_S:
+            _, old_above, old_below = self._samples.popleft()
+            self._above -= old_above
+            self._below -= old_below
+        return self._above / self._below
+
+
 class Ratios:
     """The site's derived ratios, tick by tick."""
 
@@ -126,6 +147,7 @@ class Ratios:
         self._interval_of = interval_of
         self._site = known.site
         self._storage = _storage(known, boundary)
+        self._means: defaultdict[str, Mean] = defaultdict(Mean)  # by the ratio's address
         racks = known.site.racks.values()
         capacity_kw = known.site.it_capacity_kw
         if capacity_kw is None:
@@ -211,7 +233,7 @@ class Ratios:
             reason = "no_load: IT power below 1 % of its capacity"
             return Result(reason=reason, quality=Quality.BAD, category=it.category)
         charge_w = self._charge_w(latest)
-        pue = (total_w - charge_w) / it_w
+        pue = self._means["pue"].ratio(now, total_w - charge_w, it_w)
         if (reason := out_of_range(pue)) is not None:
             return Result(reason=reason, quality=Quality.BAD, category=it.category)
         active = abs(charge_w) > STORAGE_SHARE * it_w
@@ -242,7 +264,7 @@ class Ratios:
         if powers[0] < 1.0:
             result = Result(reason="no_load: no IT power", quality=Quality.BAD)
             return self._reading(formula, result, latest, now)
-        ppue = sum(powers) / powers[0]
+        ppue = self._means[hall].ratio(now, sum(powers), powers[0])
         reason = out_of_range(ppue)
         result = Result(ppue, category=groups[0].category)
         if reason is not None:

@@ -9,7 +9,7 @@ import pytest
 from dcim.model.alarm import AlarmState, EventType
 from dcim.model.asset import Device, Feed
 from dcim.model.metric import registry
-from dcim.model.reading import Identity, OutageKind, Quality, Reading
+from dcim.model.reading import Batch, Outage, OutageKind, Quality, Reading
 from rules.alarms import AlarmEngine
 from tests.rules.conftest import Plant, small_site
 
@@ -81,6 +81,15 @@ def test_a_silent_device_says_why(plant):
     alarm = plant.alarm("no-data@ups-a")
     assert alarm.reason == "refused: no answer"
     assert alarm.condition == "no answer for 60 s"
+
+
+def test_stale_readings_that_come_with_an_outage_are_no_answer(plant):
+    """What a broker's availability topic makes of a device."""
+    last = Reading("env-1/temperature", 21.0, 0.0, Quality.STALE, "offline")
+    outage = Outage(OutageKind.OFFLINE, "the device says so")
+    plant.events.extend(plant.engine.outage(Batch("env-1", 0.0, [last], outage), 0.0))
+    plant.until(60)
+    assert plant.alarm("no-data@env-1").reason == "offline: the device says so"
 
 
 def test_an_alarm_carries_what_its_reader_needs(plant):

@@ -63,6 +63,16 @@ def test_live_pue_with_its_category_inputs_and_coverage(bench):
     assert bench.found["site-1/it/power.active"].value == 10000
 
 
+def test_live_pue_is_that_of_the_last_minute_when_meters_are_read_at_different_moments(bench):
+    """The total is read before a step of the load and IT after it, or the other way round."""
+    for _ in range(60):
+        bench.run(1, powers(12600, 3000))
+        bench.run(1, powers(15120, 2500))
+    assert bench.found["site-1/pue"].value == pytest.approx(27720 / 22000)
+    bench.run(61, powers(13000, 2500))
+    assert bench.found["site-1/pue"].value == pytest.approx(1.3)
+
+
 @pytest.mark.parametrize(
     ("total", "each", "value", "reason"),
     [
