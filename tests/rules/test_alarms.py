@@ -9,7 +9,7 @@ import pytest
 from dcim.model.alarm import AlarmState, EventType
 from dcim.model.asset import Device, Feed
 from dcim.model.metric import registry
-from dcim.model.reading import Batch, Outage, OutageKind, Quality, Reading
+from dcim.model.reading import Batch, Identity, Outage, OutageKind, Quality, Reading
 from rules.alarms import AlarmEngine
 from tests.rules.conftest import Plant, small_site
 
