@@ -145,6 +145,7 @@ class Agent:
             store=self.writer.store,
             store_status=self.writer.status,
             reload=self.reload,
+            kept=self.journal.flush,
         )
         server = _Server(
             uvicorn.Config(create(api, self.stream), log_config=None, lifespan="off", ws="none")

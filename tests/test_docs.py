@@ -45,7 +45,9 @@ def test_the_example_configuration_has_no_fault(tmp_path: Path):
 def test_every_command_named_in_a_page_exists(page: Path):
     known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     blocks = re.findall(r"```text\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    named = {m for block in blocks for m in re.findall(r"^(?:\S*/)?dcim ([a-z]+)", block, re.MULTILINE)}
+    named = {
+        m for block in blocks for m in re.findall(r"^(?:\S*/)?dcim ([a-z]+)", block, re.MULTILINE)
+    }
     assert named <= known
 
 

@@ -1,5 +1,6 @@
 """What an operator may do to an alarm, and a supervisor to the agent."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Response
@@ -48,7 +49,7 @@ async def ack(
     now = agent.clock.now()
     _known(agent, alarm_id)
     done = agent.alarms.ack(alarm_id, body.occurrence, user.name, body.comment, now)
-    return _outcome(agent, user, "ack", alarm_id, done, response)
+    return await _outcome(agent, user, "ack", alarm_id, done, response)
 
 
 @router.post("/alarms/{alarm_id:path}/reset", responses=_CONFLICT)
@@ -59,7 +60,7 @@ async def reset(
     now = agent.clock.now()
     _known(agent, alarm_id)
     done = agent.alarms.reset(alarm_id, body.occurrence, user.name, body.comment, now)
-    return _outcome(agent, user, "reset", alarm_id, done, response)
+    return await _outcome(agent, user, "reset", alarm_id, done, response)
 
 
 @router.post("/alarms/{alarm_id:path}/shelve", responses=_CONFLICT)
@@ -77,7 +78,7 @@ async def shelve(
         role=user.role,
         now=agent.clock.now(),
     )
-    return _outcome(agent, user, "shelve", alarm_id, done, response)
+    return await _outcome(agent, user, "shelve", alarm_id, done, response)
 
 
 @router.post("/alarms/{alarm_id:path}/unshelve", responses=_CONFLICT)
@@ -87,7 +88,7 @@ async def unshelve(
     """Take a shelved alarm back before its time."""
     _known(agent, alarm_id)
     done = agent.alarms.unshelve(alarm_id, body.occurrence, user.name, agent.clock.now())
-    return _outcome(agent, user, "unshelve", alarm_id, done, response)
+    return await _outcome(agent, user, "unshelve", alarm_id, done, response)
 
 
 @router.post("/reload")
@@ -108,12 +109,14 @@ def _known(agent: Agent, alarm_id: str) -> None:
         raise HTTPException(404, f"no alarm {alarm_id!r}")
 
 
-def _outcome(
+async def _outcome(
     agent: Agent, user: User, verb: str, alarm_id: str, done: Action, response: Response
 ) -> ActionOut:
     result, events = done
     if events:
         agent.hub.announce(events)
+        if agent.kept is not None and not await asyncio.to_thread(agent.kept):
+            raise HTTPException(503, f"{verb} was done, but is not on disk yet: the disk is slow")
     log.get("api").info("alarm action", verb=verb, alarm=alarm_id, user=user.name, result=result)
     after = agent.alarms.get(alarm_id)
     detail = ""

@@ -78,6 +78,7 @@ class Agent:
     store_status: Callable[[], StoreOut] = StoreOut
     webhooks_status: Callable[[], Sequence[WebhookOut]] = tuple
     reload: Callable[[], Awaitable[str]] | None = None  # what was taken over; ValueError: why not
+    kept: Callable[[], bool] | None = None  # blocks until what was announced is on disk
     authority: Authority = field(default_factory=Authority)
     started: float = 0.0  # UTC seconds
 
