@@ -20,6 +20,7 @@ from dcim.model.reading import Identity, OutageKind
 
 SYS_DESCR, SYS_OBJECT_ID = "1.3.6.1.2.1.1.1.0", "1.3.6.1.2.1.1.2.0"
 _ENTERPRISES = "1.3.6.1.4.1"
+_SOFTWARE = frozenset(["311", "2021", "8072"])  # Microsoft's, UCD's and net-snmp's agents
 _MOST_ENTERPRISES = 24  # subtrees looked for in one device
 
 
@@ -136,8 +137,7 @@ def _settled(fitting: Sequence[SnmpProfile]) -> list[SnmpProfile]:
 def describe(device: str, found: Found, answers: Answers) -> Identity:
     """The identity that the best profile, its variants and the device's own texts give."""
     inventory = _inventory(found.profiles, answers)
-    number = (f"{found.sys_object_id}.").removeprefix(_ENTERPRISES + ".").partition(".")[0]
-    maker = vendors().get(number, "")
+    maker = _maker(found)
     kind, vendor, model = "", maker, ""
     if found.profiles:
         best = found.profiles[0]
@@ -158,6 +158,16 @@ def describe(device: str, found: Found, answers: Answers) -> Identity:
         tuple(found.passed_over),
         inventory,
     )
+
+
+def _maker(found: Found) -> str:
+    """The maker by sysObjectID; where that names the agent's software, by what else is there."""
+    told = found.sys_object_id.split(".")
+    number = told[6] if ".".join(told[:6]) == _ENTERPRISES and len(told) > 6 else ""
+    if number and number not in _SOFTWARE:
+        return vendors().get(number, "")
+    others = (vendors().get(n, "") for n in found.enterprises if n not in _SOFTWARE)
+    return next(filter(None, others), vendors().get(number, ""))
 
 
 def _told(found: Found) -> str:
