@@ -33,7 +33,7 @@ class Point(Strict):
     scale: float = 1.0
     offset: float = 0.0
     states: Annotated[dict[int, str], Field(default_factory=dict)]  # raw -> registry code
-    absent: tuple[float, ...] = ()  # raw values that mean: this part is not there; no reading
+    absent: tuple[int | float, ...] = ()  # raw values that mean: this part is not there; no reading
     invalid: dict[float, str] = {}  # raw values that mean: no value now, and why -> bad
     doubtful: str | None = None  # why every reading of this point is `uncertain`
     group: Group | None = None  # default: fast for safety metrics, slow for counters of lifetime

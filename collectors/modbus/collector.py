@@ -9,7 +9,7 @@ from collectors.modbus.decode import Answer
 from collectors.modbus.device import Context, Device, identity_of, why_identified
 from collectors.modbus.endpoint import Endpoint, Script
 from collectors.modbus.frame import Read
-from collectors.modbus.identify import identify, implausible, read_inventory
+from collectors.modbus.identify import completed, identify, implausible, read_inventory
 from collectors.modbus.profile import Profile
 from collectors.modbus.registers import GROUPS, Registers
 from collectors.profile import Profile as AnyProfile
@@ -90,6 +90,10 @@ def _look(
         if found.outage is not None:
             return ProbeResult(nobody, [], found.outage)
         profile, candidates = found.profiles[0], found.profiles[1:]
+    own = yield from completed(profile)
+    if isinstance(own, Outage):
+        return ProbeResult(nobody, [], own)
+    profile = own
     inventory = yield from read_inventory(profile)
     if isinstance(inventory, Outage):
         return ProbeResult(nobody, [], inventory)

@@ -181,6 +181,7 @@ class _Item:
     when: _Value | None
     placed: Placed
     exponent: _Value | None
+    nan_absent: bool = False  # "not a number" says that the part is not there
 
 
 class Program:
@@ -211,7 +212,7 @@ class Program:
             raw = item.value.of(slots)
             if raw is None:
                 continue
-            if raw in item.absent:
+            if raw in item.absent or (item.nan_absent and math.isnan(raw)):
                 absent.append(item.channel.address)
             elif item.when is None and item.exponent is None:
                 readings.append(item.channel.decode(raw, times[item.block]))
@@ -240,6 +241,7 @@ class Program:
             self._value(placed.when) if placed.when is not None else None,
             placed,
             exponent,
+            any(math.isnan(value) for value in placed.point.absent),
         )
 
     def _value(self, at: At) -> _Value | None:

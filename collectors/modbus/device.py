@@ -9,7 +9,7 @@ from collectors.modbus.connect import link_of, profile_name
 from collectors.modbus.decode import Answer
 from collectors.modbus.endpoint import Script
 from collectors.modbus.frame import Read
-from collectors.modbus.identify import identify, implausible, read_inventory
+from collectors.modbus.identify import completed, identify, implausible, read_inventory
 from collectors.modbus.profile import Link, Profile
 from collectors.modbus.registers import GROUPS, Registers, Result
 from collectors.profile import Group
@@ -105,6 +105,10 @@ class Device:
                 return found.outage
             profile, candidates = found.profiles[0], found.profiles[1:]
             self._link = link_of(self.target, profile)
+        own = yield from completed(profile)
+        if isinstance(own, Outage):
+            return own
+        profile = own
         inventory = yield from read_inventory(profile)
         if isinstance(inventory, Outage):
             return inventory

@@ -7,6 +7,7 @@ from collectors.modbus.decode import Answer, value_of
 from collectors.modbus.frame import SENT_BY_UNIT, Read
 from collectors.modbus.profile import At, Profile
 from collectors.modbus.registers import NONSENSE
+from collectors.modbus.sunspec import discover, profile_of
 from dcim.model.reading import Outage, OutageKind, Quality, Reading
 
 
@@ -30,6 +31,13 @@ def identify(
     """Try the identity probes of all profiles, the most telling first."""
     cache: dict[Read, Answer | Outage] = {}
     fitting: list[Profile] = []
+    for profile in profiles:
+        if profile.models:
+            own = yield from completed(profile)
+            if isinstance(own, Profile):
+                return Identified((own,))
+            if own.kind not in SENT_BY_UNIT | NONSENSE | {OutageKind.UNIDENTIFIED}:
+                return Identified((), own)
     for profile in sorted((p for p in profiles if _may_fit(p, unit)), key=_telling):
         if fitting and _exact(fitting[0]) > _exact(profile):
             break  # what only might fit is no candidate beside what says its name
@@ -68,6 +76,14 @@ def _exact(profile: Profile) -> int:
 
 def _telling(profile: Profile) -> tuple[int, int, int, str]:
     return -_exact(profile), -len(profile.identify), -len(profile.link.units), profile.name
+
+
+def completed(profile: Profile) -> Generator[Read, Answer | Outage, Profile | Outage]:
+    """The profile itself; of a SunSpec device the one that its own chain of models makes."""
+    if not profile.models:
+        return profile
+    chain = yield from discover()
+    return chain if isinstance(chain, Outage) else profile_of(profile, chain)
 
 
 def read_inventory(

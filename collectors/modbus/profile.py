@@ -311,6 +311,23 @@ class Inventory(Strict):
     at: At
 
 
+class Part(Strict):
+    """The repeating group of a SunSpec model, as often as the model's length allows."""
+
+    at: Annotated[int, Field(ge=2)]  # distance of the first from the model's ID register
+    size: Annotated[int, Field(ge=1)]
+
+
+class Model(Strict):
+    """One SunSpec model: points with their distance from the model's ID register as address."""
+
+    id: int
+    kind: str
+    point: tuple[Point, ...]
+    part: Part | None = None
+    part_point: tuple[Point, ...] = ()  # of the first part; their component says {index}
+
+
 class Link(Strict):
     """What the device bears. A site's URL may say otherwise (`?timeout_s=3`)."""
 
@@ -336,7 +353,8 @@ class Profile(base.Profile):
     identify: tuple[Identify, ...] = ()  # empty: only by name
     plausible: tuple[Plausible, ...] = ()
     inventory: tuple[Inventory, ...] = ()
-    point: Annotated[tuple[Point, ...], Field(min_length=1)]
+    point: tuple[Point, ...] = ()
+    models: tuple[Model, ...] = ()  # SunSpec: the device tells which of them it has, and where
 
     @cached_property
     def placed(self) -> tuple[Placed, ...]:
@@ -353,6 +371,8 @@ class Profile(base.Profile):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
+        if not self.point and not self.models:
+            raise ValueError("no [[point]]")
         faults = [*_repeated(self.placed), *_overlapping(self.placed), *self._outside()]
         known = {placed.key for placed in self.placed}
         faults += [

@@ -1,0 +1,1 @@
+"""Device maps in other tools' formats, turned into profiles of ours."""

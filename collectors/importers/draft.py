@@ -1,0 +1,254 @@
+"""A profile in the making: rows of somebody else's map, and what they still lack."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+from collectors.importers.guess import component_of, guess, slug, split
+from collectors.units import conversion
+from dcim.model.metric import MetricKind, registry
+
+ALARM = {0: "inactive", 1: "active"}
+THE_DEVICE = "."  # the component of a point of the device as a whole
+_FLAGS = {  # metric of a flag -> its states
+    "leak": {0: "dry", 1: "wet"},
+    "enabled": {0: "no", 1: "yes"},
+    "alarm": ALARM,
+}
+_WELL = frozenset(  # words of flags that tell what is, not what is wrong
+    [
+        "ok",
+        "good",
+        "on",
+        "active",
+        "enable",
+        "enabled",
+        "charged",
+        "charging",
+        "discharging",
+        "initialized",
+        "present",
+        "ready",
+        "override",
+        "mode",
+        "support",
+        "manual",
+        "auto",
+        "elapsed",
+        "led",
+    ]
+)
+_WRONG = frozenset(["fault", "fail", "failed", "failure", "alarm", "error", "mismatch", "lost"])
+
+
+class ImportFault(Exception):
+    """A file that cannot be read as a map, or an answer that makes no sense."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One register of the map; `at` as a profile writes it."""
+
+    name: str
+    at: dict[str, Any]
+    metric: str = ""
+    component: str = ""
+    unit: str = ""
+    scale: float = 1.0
+    offset: float = 0.0
+    bits: dict[int, str] = field(default_factory=dict)
+    states: dict[int, str] = field(default_factory=dict)
+    absent: tuple[float, ...] = ()
+    invalid: dict[float, str] = field(default_factory=dict)
+    doubtful: str = ""
+    group: str = ""
+    repeat: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return f"{self.component}/{self.metric}" if self.component else self.metric
+
+    def where(self) -> str:
+        """For people: what the register is, in one phrase."""
+        table, address = self.at.get("table", "holding"), self.at.get("address")
+        factor = f", times {self.scale:g}" if self.scale != 1 else ""
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{self.name} ({self.at.get('type', 'u16')} at {table} {address}{factor}{unit})"
+
+
+@dataclass(slots=True)
+class Draft:
+    """What a map says of a device; empty where it does not say."""
+
+    source: str
+    name: str = ""
+    vendor: str = ""
+    model: str = ""
+    kind: str = ""
+    evidence: str = "document"
+    note: str = ""
+    link: dict[str, Any] = field(default_factory=dict)
+    identify: list[dict[str, Any]] = field(default_factory=list)
+    inventory: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def suggest(self) -> None:
+        """Fill in what names and units tell; flag words become alarms, one a bit."""
+        rows = [part for row in self.rows for part in _split_flags(row)]
+        for row in rows:
+            _suggest(row)
+        self.rows = rows
+
+    def open_rows(self) -> list[Row]:
+        """Rows whose meaning the map does not tell."""
+        return [row for row in self.rows if not row.metric]
+
+    def settle(self) -> None:
+        """Leave out what stayed open; give every point a name of its own; fold like parts."""
+        self.left_out += [row.where() for row in self.open_rows()]
+        self.rows = _folded(_distinct([row for row in self.rows if row.metric]))
+
+
+def answer(row: Row, text: str) -> None:
+    """Take an answer `METRIC [UNIT] [COMPONENT]`; an empty one leaves the row open.
+
+    Flags are answered with alarm, enabled or leak alone.
+    """
+    parts = text.split()
+    if not parts:
+        return
+    metric = registry().get(parts[0])
+    if metric is None and not parts[0].startswith("x."):
+        raise ImportFault(f"{parts[0]!r} is no metric: see `dcim metrics`")
+    row.metric = parts[0]
+    if metric is not None and metric.kind is MetricKind.STATE:
+        if row.bits and row.metric in _FLAGS:
+            return
+        codes = ", ".join(metric.states)
+        raise ImportFault(f"{row.metric} is a state: state its codes ({codes}) in the profile")
+    if len(parts) > 1:
+        try:
+            conversion(parts[1], metric.unit if metric else parts[1])
+        except ValueError as error:
+            row.metric = ""
+            raise ImportFault(str(error)) from None
+        row.unit = parts[1]
+    given = parts[2] if len(parts) > 2 else row.component or component_of(row.name)
+    row.component = "" if given == THE_DEVICE else given
+
+
+def _suggest(row: Row) -> None:
+    if row.metric:
+        return
+    found = guess(row.name, row.unit)
+    if found is None:
+        return
+    metric = registry()[found[0]]
+    try:
+        conversion(row.unit or metric.unit, metric.unit)
+    except ValueError:
+        return
+    row.metric, row.component = found
+
+
+def _split_flags(row: Row) -> Iterator[Row]:
+    """Flags by what they tell: leaks, what is well or on, and alarms."""
+    if not row.bits or (row.metric and "{name}" in row.component):
+        yield row
+        return
+    prefix = component_of(row.name, ("alarm", "status", "register", "word", "flags"))
+    metric_of = {bit: row.metric or _flag(row.name, text) for bit, text in row.bits.items()}
+    for metric, states in _FLAGS.items():
+        texts = {bit: row.bits[bit] for bit, found in metric_of.items() if found == metric}
+        if texts:
+            names = _unique({bit: slug("_".join(split(text))) for bit, text in texts.items()})
+            within = "zone" if metric == "leak" else prefix
+            component = f"{within}/{{name}}" if within else "{name}"
+            yield replace(row, metric=metric, component=component, bits=names, states=states)
+
+
+def _flag(register: str, text: str) -> str:
+    words = set(split(text))
+    if "leak" in text.lower() and not {"led", "setting", "settings"} & set(split(register)):
+        return "leak"
+    return "enabled" if words & _WELL and not words & _WRONG else "alarm"
+
+
+def _unique(names: dict[int, str]) -> dict[int, str]:
+    seen: dict[int, str] = {}
+    for bit, name in sorted(names.items()):
+        seen[bit] = f"{name}_{bit}" if name in seen.values() else name
+    return seen
+
+
+def _distinct(rows: Sequence[Row]) -> list[Row]:
+    """A second point of the same name is called by its register's name."""
+    taken: set[str] = set()
+    for row in rows:
+        each = "/{name}" if row.bits else ""
+        if row.key in taken:
+            row.component = slug("_".join(split(row.name))) + each
+        if row.key in taken:
+            row.component = f"{slug('_'.join(split(row.name)))}/{row.at.get('address')}{each}"
+        taken.add(row.key)
+    return list(rows)
+
+
+# --- like parts -------------------------------------------------------------------------------
+
+
+def _folded(rows: Sequence[Row]) -> list[Row]:
+    """Parts numbered from one to the next at equal distances become one row with a repeat."""
+    series: dict[tuple[str, ...], list[tuple[int, Row]]] = {}
+    for row in rows:
+        for template, number in _templates(row):
+            series.setdefault((template, *_likeness(row)), []).append((number, row))
+    folded: dict[int, Row] = {}
+    gone: set[int] = set()
+    for (template, *_), parts in sorted(series.items(), key=lambda one: -len(one[1])):
+        free = [(n, row) for n, row in parts if id(row) not in gone and id(row) not in folded]
+        stride = _stride(free)
+        if stride:
+            first = free[0][1]
+            repeat = {"count": len(free), "stride": stride, "start": free[0][0]}
+            if repeat["start"] == 1:
+                del repeat["start"]
+            folded[id(first)] = _like(first, template, repeat)
+            gone |= {id(row) for _, row in free[1:]}
+    return [folded.get(id(row), row) for row in rows if id(row) not in gone]
+
+
+def _like(row: Row, component: str, repeat: dict[str, Any]) -> Row:
+    return replace(row, component=component, repeat=repeat)
+
+
+def _templates(row: Row) -> Iterator[tuple[str, int]]:
+    """The component with one of its numbers replaced by {index}."""
+    if row.bits or "address" not in row.at:
+        return
+    parts = row.component.split("/")
+    for place, part in enumerate(parts):
+        if part.isdecimal():
+            yield "/".join([*parts[:place], "{index}", *parts[place + 1 :]]), int(part)
+
+
+def _likeness(row: Row) -> tuple[str, ...]:
+    at = {key: value for key, value in row.at.items() if key != "address"}
+    same = (row.metric, row.unit, row.scale, row.offset, at, row.states, row.absent, row.invalid)
+    return tuple(map(str, (*same, row.doubtful)))
+
+
+def _stride(parts: Sequence[tuple[int, Row]]) -> int:
+    """Addresses from part to part; 0 where they do not stand in a row."""
+    if len(parts) < 2:
+        return 0
+    steps = {
+        (after - before, later.at["address"] - one.at["address"])
+        for (before, one), (after, later) in pairwise(parts)
+    }
+    if len(steps) != 1:
+        return 0
+    number, stride = steps.pop()
+    return stride if number == 1 and stride > 0 else 0

@@ -1,0 +1,221 @@
+"""From a register's name and unit to a metric and a component, as far as they tell. Pure."""
+
+import re
+
+# units as other maps write them -> ours
+UNITS = {
+    "volts": "V",
+    "volt": "V",
+    "amperes": "A",
+    "amps": "A",
+    "watts": "W",
+    "degreesc": "degC",
+    "°c": "degC",
+    "c": "degC",
+    "lpm": "l/min",
+    "l/min": "l/min",
+    "rpms": "rpm",
+    "percent": "%",
+    "pct": "%",
+    "percentrh": "%RH",
+    "hertz": "Hz",
+    "amperehours": "Ah",
+    "pascals": "Pa",
+    "tmp": "degC",
+    "secs": "s",
+    "vah": "VAh",
+}
+_BY_UNIT = {  # unit -> metric where nothing in the name says more
+    "V": "voltage",
+    "mV": "voltage",
+    "kV": "voltage",
+    "A": "current",
+    "mA": "current",
+    "W": "power.active",
+    "kW": "power.active",
+    "MW": "power.active",
+    "VA": "power.apparent",
+    "kVA": "power.apparent",
+    "var": "power.reactive",
+    "kvar": "power.reactive",
+    "Wh": "energy.active",
+    "kWh": "energy.active",
+    "MWh": "energy.active",
+    "J": "energy.capacity",
+    "VAh": "energy.apparent",
+    "kVAh": "energy.apparent",
+    "varh": "energy.reactive",
+    "kvarh": "energy.reactive",
+    "Hz": "frequency",
+    "degC": "temperature",
+    "degF": "temperature",
+    "l/min": "flow",
+    "l/s": "flow",
+    "l/h": "flow",
+    "gpm": "flow",
+    "rpm": "speed",
+    "kPa": "pressure",
+    "Pa": "pressure",
+    "bar": "pressure",
+    "mbar": "pressure",
+    "psi": "pressure",
+    "%RH": "humidity",
+    "Ah": "charge.capacity",
+    "mAh": "charge.capacity",
+    "uS/cm": "conductivity",
+    "mS/cm": "conductivity",
+    "pH": "acidity",
+    "m3": "volume",
+    "ohm": "resistance",
+    "kohm": "resistance",
+    "s": "duration",
+    "min": "duration",
+    "h": "duration",
+    "%": "share",
+}
+_WORDS: tuple[tuple[frozenset[str], str], ...] = tuple(  # all of these in the name -> metric
+    (frozenset(words.split()), metric)
+    for words, metric in (
+        ("state of charge", "charge"),
+        ("soc", "charge"),
+        ("state of health", "health"),
+        ("soh", "health"),
+        ("power factor", "power_factor"),
+        ("pf", "power_factor"),
+        ("thdi", "current.thd"),
+        ("thdv", "voltage.thd"),
+        ("glycol", "glycol"),
+        ("humidity", "humidity"),
+        ("conductivity", "conductivity"),
+        ("ph", "acidity"),
+        ("valve", "position"),
+        ("position", "position"),
+        ("spindle", "position"),
+        ("pwm", "duty"),
+        ("duty", "duty"),
+        ("setpoint temp", "temperature.setpoint"),
+        ("remaining time", "runtime"),
+        ("frequency", "frequency"),
+        ("reactive power", "power.reactive"),
+        ("apparent power", "power.apparent"),
+        ("rpm", "speed"),
+    )
+)
+_UNITLESS = frozenset(["power_factor", "acidity", "conductivity", "speed"])
+_SAID = frozenset(  # words that the metric already says
+    [
+        "voltage",
+        "volt",
+        "vout",
+        "vin",
+        "vac",
+        "current",
+        "curr",
+        "iout",
+        "iin",
+        "power",
+        "wout",
+        "temp",
+        "temperature",
+        "speed",
+        "flow",
+        "util",
+        "charge",
+        "capacity",
+        "state",
+        "of",
+        "pressure",
+        "frequency",
+        "pwm",
+        "duty",
+        "setting",
+        "position",
+        "thdi",
+        "thdv",
+        "pf",
+        "humidity",
+        "ph",
+        "conductivity",
+        "active",
+        "reactive",
+        "apparent",
+        "ac",
+        "rpm",
+        "rate",
+        "liquidflow",
+        "energy",
+        "total",
+        "soc",
+        "soh",
+    ]
+)
+_ENDS = ("inlet", "outlet", "supply", "return", "setpoint")
+_ENDED = frozenset(["temperature", "pressure"])
+_PHASE = {"a": "L1", "b": "L2", "c": "L3", "ab": "L1-L2", "cb": "L2-L3", "ac": "L3-L1"}
+_PART = {"psu": "module", "bbu": "module", "cbu": "module", "batt": "battery"}
+
+
+def unit_of(text: str) -> str:
+    """The unit in our spelling; unchanged where it is not known."""
+    return UNITS.get(text.strip().lower(), text.strip())
+
+
+def split(name: str) -> list[str]:
+    """The words of a name, lower case; numbers are words of their own."""
+    plain = re.sub(r"\([^)]*0x[^)]*\)", "", name)  # (0x80 of the BBU)
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", plain)
+    return [part.lower() for part in re.findall(r"[A-Za-z]+|\d+", spaced)]
+
+
+def slug(text: str) -> str:
+    """Fit for a component of an address."""
+    return re.sub(r"[^a-z0-9_-]+", "_", text.lower()).strip("_-") or "x"
+
+
+def guess(name: str, unit: str) -> tuple[str, str] | None:
+    """(metric, component), or None where neither unit nor name tells."""
+    words = split(name)
+    metric = _metric(words, unit)
+    if metric is None:
+        return None
+    if metric in _ENDED and (end := next((w for w in words if w in _ENDS[:4]), "")):
+        metric = f"{metric}.{end}"
+        words.remove(end)
+    if metric == "temperature" and "setpoint" in words:
+        metric = "temperature.setpoint"
+        words.remove("setpoint")
+    return metric, _component(words, _SAID)
+
+
+def component_of(name: str, drop: tuple[str, ...] = ()) -> str:
+    """A component from a name, without the words in `drop`."""
+    return _component([word for word in split(name) if word not in drop], frozenset())
+
+
+def _metric(words: list[str], unit: str) -> str | None:
+    have = frozenset(words)
+    by_unit = _BY_UNIT.get(unit)
+    for needed, metric in _WORDS:
+        if not needed <= have:
+            continue
+        fits = unit == "%" or by_unit == metric
+        if fits or (not unit and metric in _UNITLESS):
+            return metric
+    return by_unit
+
+
+def _component(words: list[str], said: frozenset[str]) -> str:
+    """Words joined by `_`, numbers after a slash: fan_rack/1/fan/3."""
+    parts: list[str] = []
+    for place, word in enumerate(words):
+        following = words[place + 1] if place + 1 < len(words) else ""
+        if word.isdecimal():
+            parts.append(f"/{int(word)}/")
+        elif said and place == len(words) - 1 and word in _PHASE and place:
+            parts.append(f"/{_PHASE[word]}/")
+        elif word in _PART and following.isdecimal():
+            parts.append(f"/{_PART[word]}")
+        elif word not in said or following.isdecimal():
+            parts.append(f"_{_PART.get(word, word) if word == 'batt' else word}")
+    text = re.sub(r"_?/+_?", "/", "".join(parts))
+    return text.strip("/_")

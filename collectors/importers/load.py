@@ -1,0 +1,114 @@
+"""Whichever format a file has, a draft of it; and the answers that complete a draft."""
+
+import csv
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from collectors.importers import phosphor, rackmon, sunspec, table, telegraf
+from collectors.importers.draft import Draft, ImportFault, answer
+from collectors.profile import Evidence, Strict
+
+LEFT_OUT = "-"  # the answer to a register that is not wanted
+_JSON: tuple[tuple[Callable[[Any], bool], Callable[[Any, str], Draft]], ...] = (
+    (rackmon.is_map, rackmon.read),
+    (phosphor.is_map, phosphor.read),
+    (sunspec.is_map, sunspec.read),
+)
+
+
+class Answers(Strict):
+    """What a map cannot tell, written down instead of typed in."""
+
+    map: str = ""  # the file these answers belong to, of those in ../shared/reference/modbus
+    source: str = ""  # instead of the file's name
+    name: str = ""
+    vendor: str = ""
+    model: str = ""
+    kind: str = ""
+    evidence: Evidence | None = None
+    note: str = ""
+    base: int | None = None  # of a SunSpec model: the address of its ID register
+    doubtful: str = ""  # why every number is `uncertain`
+    units: Annotated[dict[str, str], Field(default_factory=dict)]  # the map's unit -> what it means
+    registers: Annotated[dict[str, str], Field(default_factory=dict)]  # name or pattern -> answer
+    components: Annotated[dict[str, str], Field(default_factory=dict)]  # start of one -> instead
+    link: Annotated[dict[str, Any], Field(default_factory=dict)]
+    identify: tuple[dict[str, Any], ...] = ()
+
+
+def read(path: Path) -> Draft:
+    """The draft of a file; ImportFault where no format fits."""
+    source = f"imported from {path.name}"
+    try:
+        if path.suffix == ".json":
+            data = json.loads(path.read_text("utf-8"))
+            for is_map, take in _JSON:
+                if is_map(data):
+                    return take(data, source)
+        elif path.suffix in (".toml", ".conf"):
+            data = tomllib.loads(path.read_text("utf-8"))
+            if telegraf.is_map(data):
+                return telegraf.read(data, source)
+        elif path.suffix in (".csv", ".txt"):
+            return table.read(path, source)
+    except OSError as error:
+        raise ImportFault(f"{path}: {error.strerror}") from None
+    except (ValueError, csv.Error) as error:
+        raise ImportFault(f"{path}: {error}") from None
+    except (KeyError, TypeError) as error:
+        raise ImportFault(f"{path}: not as expected at {error}") from None
+    raise ImportFault(
+        f"{path}: neither a rackmon, phosphor-modbus or SunSpec JSON, nor a Telegraf TOML, nor a CSV"
+    )
+
+
+def read_answers(path: Path) -> Answers:
+    """The answers of a TOML file."""
+    try:
+        return Answers.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise ImportFault(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ImportFault(f"{path}: {error}") from None
+
+
+def complete(draft: Draft, answers: Answers) -> None:
+    """Put the answers in, then what names and units tell."""
+    for key in ("source", "name", "vendor", "model", "kind", "evidence", "note"):
+        setattr(draft, key, getattr(answers, key) or getattr(draft, key))
+    if answers.base is not None:
+        sunspec.at_address(draft, answers.base)
+    draft.link |= answers.link
+    draft.identify += answers.identify
+    for row in list(draft.rows):
+        row.unit = answers.units.get(row.unit, row.unit)
+        if _answer_to(row.name, answers.registers) == LEFT_OUT:
+            draft.left_out.append(row.where())
+            draft.rows.remove(row)
+            continue
+        if row.metric:
+            continue
+        if (text := _answer_to(row.name, answers.registers)) is not None:
+            answer(row, text)
+    draft.suggest()
+    for row in draft.rows:
+        row.component = _renamed(row.component, answers.components)
+        if not row.doubtful:
+            row.doubtful = answers.doubtful
+
+
+def _answer_to(name: str, registers: Mapping[str, str]) -> str | None:
+    return next((text for pattern, text in registers.items() if fnmatchcase(name, pattern)), None)
+
+
+def _renamed(component: str, components: Mapping[str, str]) -> str:
+    for start, instead in components.items():
+        if component.startswith(start):
+            return (instead + component.removeprefix(start)).strip("/_")
+    return component
