@@ -365,7 +365,7 @@ def _with_each(value: Any, key: str, text: str) -> Any:
     """`{each}` is the key in references and the text in components."""
     if isinstance(value, dict):
         return {
-            k: v.replace("{each}", text)
+            k.replace("{each}", key): v.replace("{each}", text)
             if k == "component" and isinstance(v, str)
             else _with_each(v, key, text)
             for k, v in value.items()

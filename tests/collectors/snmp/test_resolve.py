@@ -444,3 +444,17 @@ limits = { high_critical = 8, scale = 1 }
 """
     _, found = read(text, {".2.1.7.1": 309, ".2.1.8.1": 24})
     assert found.limits == {"d/input/1/current": Limits(high_critical=pytest.approx(24.0))}
+
+
+def test_each_stands_in_references_of_a_match_too():
+    text = """
+[[point]]
+at = ".4.{each}.0"
+each = { 1 = "a", 2 = "b" }
+component = "sensor/{each}"
+metric = "alarm"
+states = { 0 = "inactive", 1 = "active" }
+when = { ".1.{each}.0" = "!-9" }
+"""
+    readings, _ = read(text, {".1.1.0": 20, ".1.2.0": -9, ".4.1.0": 1, ".4.2.0": 1})
+    assert {point: r.state for point, r in readings.items()} == {"sensor/a/alarm": "active"}
