@@ -36,7 +36,7 @@ from dcim.storage.open import open_store
 from dcim.storage.spool import Spool
 from dcim.storage.store import StoreError
 from dcim.storage.writer import StoreWriter
-from dcim.supervise import keep_running, tell_systemd
+from dcim.supervise import calm_collector, keep_running, tell_systemd
 from rules.alarms import AlarmEngine
 from rules.metrics import MetricEngine
 from rules.rule import RuleError, RuleSet, builtin
@@ -154,6 +154,7 @@ class Agent:
             for name, job in (("store", self.writer.run), ("stream", self.stream.run)):
                 group.create_task(keep_running(name, job), name=name)
             group.create_task(server.serve([listener]), name="api")
+            group.create_task(calm_collector(), name="garbage collector")
             _on_hangup(lambda: group.create_task(self._hangup(), name="reload"))
             tell_systemd("READY=1")
             _log.info("agent started", site=plant.config.site.id, devices=len(plant.config.targets))

@@ -1,11 +1,13 @@
 """What the suite knows: profiles, metrics, rules."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from collectors.catalog import load_catalog
+from collectors.catalog import load_catalog, user_profiles
 from collectors.profile import ProfileError
+from dcim.cli import profiles as importing
 from dcim.cli.output import Stop, print_json, print_table
 from dcim.cli.questions import MARKS, JsonOption
 from dcim.model.metric import registry
@@ -13,17 +15,24 @@ from rules.rule import RuleError, builtin, load
 
 
 def register(app: typer.Typer) -> None:
-    for command in (profiles, metrics, rules):
+    group = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+    group.callback()(profiles)
+    importing.register(group)
+    app.add_typer(group, name="profiles")
+    for command in (metrics, rules):
         app.command()(command)
 
 
 def profiles(
+    context: typer.Context,
     json: JsonOption = False,
     protocol: Annotated[str | None, typer.Option(help="snmp, modbus or mqtt")] = None,
 ) -> None:
-    """Device profiles, with the evidence each rests on."""
+    """Device profiles, with the evidence each rests on; `import` makes one of a register map."""
+    if context.invoked_subcommand is not None:
+        return
     try:
-        catalog = load_catalog()
+        catalog = load_catalog(user_profiles(Path.cwd()))
     except ProfileError as error:
         raise Stop(str(error), 2) from None
     found = [p for _, p in sorted(catalog.items()) if protocol in (None, p.protocol)]

@@ -1,15 +1,16 @@
-"""`dcim probe` and `dcim scan`: what is on the wire, before any configuration."""
+"""`dcim probe`: what is on the wire, before any configuration."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from collectors.base import Credentials, ProbeResult, Target, parse_url
+from collectors.base import Credentials, Limits, ProbeResult, Target, parse_url
 from collectors.catalog import load_catalog
-from collectors.profile import ProfileError
+from collectors.profile import Profile, ProfileError
 from dcim.cli.output import Stop, number, print_json, print_table, run
 from dcim.clock import SystemClock
 from dcim.model.metric import Registry, registry
@@ -39,7 +40,7 @@ def probe(
     texts = [*(urls or []), *(_lines(from_file) if from_file else [])]
     if not texts:
         raise Stop("nothing to probe: give URLs or --from FILE", 2)
-    targets = _targets(texts, profile)
+    targets = targets_of(texts, profile)
     failed = run(_probe(targets, _shape(json, toml), show_secrets))
     if failed:
         raise Stop("" if json else f"{failed} of {len(targets)} did not answer in full")
@@ -53,7 +54,7 @@ def _lines(file: Path) -> list[str]:
     return [text for line in lines if (text := line.partition("#")[0].strip())]
 
 
-def _targets(texts: Sequence[str], profile: str | None) -> dict[str, tuple[str, Target]]:
+def targets_of(texts: Sequence[str], profile: str | None) -> dict[str, tuple[str, Target]]:
     """By device id: the URL as it was given, and the target."""
     targets, faults = {}, []
     for i, text in enumerate(texts):
@@ -75,7 +76,7 @@ Printer = Callable[[str, Target, ProbeResult], None]
 
 
 def _shape(json: bool, toml: bool) -> Printer:
-    return _print_json if json else _print_toml if toml else _print_text
+    return _print_json if json else print_toml if toml else _print_text
 
 
 async def _probe(
@@ -84,10 +85,7 @@ async def _probe(
     """Print every result as it comes; returns how many devices did not answer."""
     from collectors.probe import probe_all
 
-    try:
-        catalog = load_catalog()
-    except ProfileError as error:
-        raise Stop(str(error), 2) from None
+    catalog = read_catalog()
     wanted = {target.profile for _, target in targets.values()} - {"auto", *catalog}
     if wanted:
         raise Stop(f"no such profile: {', '.join(sorted(wanted))}; see `dcim profiles`", 2)
@@ -99,27 +97,41 @@ async def _probe(
     return failed
 
 
+def read_catalog() -> dict[str, Profile]:
+    """All profiles; ends the command where one is faulty."""
+    try:
+        return load_catalog()
+    except ProfileError as error:
+        raise Stop(str(error), 2) from None
+
+
 def _print_json(text: str, target: Target, result: ProbeResult) -> None:
-    identity = result.identity
     if result.outage is not None and not result.readings:
         error = f"{result.outage.kind}: {result.outage.detail}"
         print_json({"target": text, "error": error, "outage": result.outage.kind})
         return
-    print_json(
-        {
-            "target": text,
-            "profile": list(identity.profiles),
-            "vendor": identity.vendor,
-            "model": identity.model,
-            "kind": identity.kind,
-            "identity": identity.identity,
-            "candidates": list(identity.candidates),
-            "inventory": identity.inventory,
-        }
-    )
+    print_json(identity_line(text, result))
     known = registry()
     for reading in result.readings:
-        print_json({"target": text} | _reading(reading, known))
+        line = {"target": text} | _reading(reading, known)
+        if reading.point in result.limits:
+            line["limits"] = _limits(result.limits[reading.point])
+        print_json(line)
+
+
+def identity_line(text: str, result: ProbeResult) -> dict[str, Any]:
+    """What a device is: the first object of its JSON."""
+    identity = result.identity
+    return {
+        "target": text,
+        "profile": list(identity.profiles),
+        "vendor": identity.vendor,
+        "model": identity.model,
+        "kind": identity.kind,
+        "identity": identity.identity,
+        "candidates": list(identity.candidates),
+        "inventory": identity.inventory,
+    }
 
 
 def _reading(reading: Reading, known: Registry) -> dict[str, Any]:
@@ -136,6 +148,11 @@ def _reading(reading: Reading, known: Registry) -> dict[str, Any]:
         "source": reading.source,
         "ts": rfc3339(reading.ts),
     }
+
+
+def _limits(limits: Limits) -> dict[str, float]:
+    """Those that the device publishes."""
+    return {name: value for name, value in asdict(limits).items() if value is not None}
 
 
 def _print_text(text: str, target: Target, result: ProbeResult) -> None:
@@ -164,13 +181,14 @@ def _row(reading: Reading) -> tuple[str, str, str, str, str, str]:
     return point, value, unit, reading.quality, reading.source or "", reading.reason or ""
 
 
-def _print_toml(text: str, target: Target, result: ProbeResult) -> None:
+def print_toml(text: str, target: Target, result: ProbeResult) -> None:
     """The block to paste; the id is made of the model and wants the site's own name."""
     if result.outage is not None and not result.readings:
         print(f"# {text}: {result.outage.kind}: {result.outage.detail}\n")
         return
     identity = result.identity
-    name = re.sub(r"[^a-z0-9]+", "-", f"{identity.kind}-{target.url.host}".lower()).strip("-")
+    where = " ".join((identity.kind, target.url.host, target.url.path))
+    name = re.sub(r"[^a-z0-9]+", "-", where.lower()).strip("-")
     print("[[devices]]")
     print(f'id = "{name}"                # {identity.vendor} {identity.model}'.rstrip())
     print(f'profile = "{identity.profiles[0] if len(identity.profiles) == 1 else "auto"}"')

@@ -62,6 +62,7 @@ async def _found(one: Stage, start: float, end: float, before: StatusOut) -> dic
     return {
         "points": {name: counted[name] for name in PROTOCOLS},
         "readings_stored": status.store.stored,
+        "store_detail": status.store.detail,
         "polls_late": _late(status) - _late(before),
         "pue": usage.pue,
         "pue_truth": truth.pue,
@@ -115,7 +116,7 @@ def _failed(found: dict[str, Any]) -> list[str]:
     late = found["leak_to_webhook_s"]
     checks = {
         "a protocol delivered nothing": all(found["points"].values()),
-        "nothing was stored": found["readings_stored"] > 0,
+        f"nothing was stored: {found['store_detail']}": found["readings_stored"] > 0,
         "polls came late": found["polls_late"] == 0,
         "PUE differs from the truth": _agrees(found["pue"], found["pue_truth"], _PUE_WITHIN),
         "WUE differs from the truth": _agrees(found["wue"], found["wue_truth"], _WUE_WITHIN),

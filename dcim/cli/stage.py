@@ -117,7 +117,8 @@ async def _ready(one: Stage) -> None:
 async def _all_answer(one: Stage) -> bool:
     if one.agent.returncode is not None:
         said = (one.folder / "dcim.log").read_text("utf-8", "replace").strip()
-        raise Stop(f"the agent did not start: {said.splitlines()[-1] if said else 'no word'}")
+        last = said.splitlines()[-1].removeprefix("dcim: ") if said else "it said nothing"
+        raise Stop(f"the agent did not start: {last}")
     try:
         devices = await one.client.devices()
     except ClientError:

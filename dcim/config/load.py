@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from collectors.base import Intervals, Override, Target, parse_url
-from collectors.catalog import load_catalog
+from collectors.catalog import load_catalog, user_profiles
 from collectors.profile import Profile
 from dcim.config.boundary import check_feeds, check_metering
 from dcim.config.draft import Draft, read_draft
@@ -104,7 +104,8 @@ def load(
     """
     path = Path(path)
     tables, report = _read(path)
-    profiles = load_catalog() if profiles is None else profiles
+    if profiles is None:
+        profiles = load_catalog(user_profiles(path.parent))
     draft = read_draft(tables, report)
     known = (registry or builtin_registry()).extended(_metrics(draft))
     references = References(draft, profiles, known, report)
