@@ -93,6 +93,7 @@ class ProbeResult:
     outage: Outage | None = None
     limits: Mapping[str, Limits] = field(default_factory=dict)  # by point
     notes: Sequence[str] = ()  # points that were left out, and why
+    plan: Sequence[str] = ()  # the requests of one poll, where the protocol plans them
 
 
 SCHEMES = {

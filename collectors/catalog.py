@@ -17,6 +17,12 @@ MODELS: dict[str, type[Profile]] = {
 }
 
 
+def user_profiles(folder: Path) -> list[Path]:
+    """A site's own profiles: the folder `profiles` beside its configuration, where there is one."""
+    own = folder / "profiles"
+    return [own] if own.is_dir() and not (folder / "catalog.py").exists() else []
+
+
 def load_catalog(extra_dirs: Iterable[Path] = ()) -> dict[str, Profile]:
     """The suite's own profiles and those of `extra_dirs`; ProfileError with every fault."""
     files: list[Traversable] = list(resources.files("collectors").joinpath("profiles").iterdir())

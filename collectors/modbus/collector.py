@@ -94,11 +94,11 @@ def _look(
     if isinstance(own, Outage):
         return ProbeResult(nobody, [], own)
     profile = own
-    inventory = yield from read_inventory(profile)
-    if isinstance(inventory, Outage):
-        return ProbeResult(nobody, [], inventory)
     link = link_of(target, profile)
     registers = Registers(profile, device, unit, link, registry(), target.override)
+    inventory = yield from read_inventory(profile)
+    if isinstance(inventory, Outage):
+        return ProbeResult(nobody, [], inventory, plan=registers.described())
     readings: list[Reading] = []
     outage: Outage | None = None
     for group in GROUPS:
@@ -109,4 +109,4 @@ def _look(
             break
     identity = identity_of(device, profile, candidates, inventory, why_identified(profile, given))
     doubt = implausible(profile, device, {reading.point: reading for reading in readings})
-    return ProbeResult(identity, readings, outage or doubt)
+    return ProbeResult(identity, readings, outage or doubt, plan=registers.described())

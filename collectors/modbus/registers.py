@@ -97,6 +97,16 @@ class Registers:
         """The reads of one poll of a group, as planned now."""
         return self._program(group).blocks
 
+    def described(self) -> list[str]:
+        """The plan for people: every read of every group, and what the device refused."""
+        lines = [
+            f"{group:<6}  {block.read}  {len(block.spans)} values"
+            for group in GROUPS
+            for block in self.blocks(group)
+        ]
+        refused = sorted(self._missing)
+        return lines + [f"refused {span.table} {span.address}" for span in refused]
+
     def expected(self, intervals: Intervals) -> dict[str, float]:
         """Every point that is there, with the silence after which it is stale."""
         return {

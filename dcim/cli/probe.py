@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from collectors.base import Credentials, Limits, ProbeResult, Target, parse_url
-from collectors.catalog import load_catalog
+from collectors.catalog import load_catalog, user_profiles
 from collectors.profile import Profile, ProfileError
 from dcim.cli.output import Stop, number, print_json, print_table, run
 from dcim.clock import SystemClock
@@ -31,6 +31,7 @@ def probe(
     profile: Annotated[str | None, typer.Option(help="Use this profile, do not identify.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     toml: Annotated[bool, typer.Option("--toml", help="The [[devices]] block to paste.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show the requests of one poll.")] = False,
     show_secrets: Annotated[bool, typer.Option("--show-secrets")] = False,
 ) -> None:
     """Identify each device, read it once, print what it says. Read-only.
@@ -41,7 +42,7 @@ def probe(
     if not texts:
         raise Stop("nothing to probe: give URLs or --from FILE", 2)
     targets = targets_of(texts, profile)
-    failed = run(_probe(targets, _shape(json, toml), show_secrets))
+    failed = run(_probe(targets, _shape(json, toml, plan), show_secrets))
     if failed:
         raise Stop("" if json else f"{failed} of {len(targets)} did not answer in full")
 
@@ -75,7 +76,9 @@ def targets_of(texts: Sequence[str], profile: str | None) -> dict[str, tuple[str
 Printer = Callable[[str, Target, ProbeResult], None]
 
 
-def _shape(json: bool, toml: bool) -> Printer:
+def _shape(json: bool, toml: bool, plan: bool) -> Printer:
+    if plan:
+        return _print_plan
     return _print_json if json else print_toml if toml else _print_text
 
 
@@ -100,7 +103,7 @@ async def _probe(
 def read_catalog() -> dict[str, Profile]:
     """All profiles; ends the command where one is faulty."""
     try:
-        return load_catalog()
+        return load_catalog(user_profiles(Path.cwd()))
     except ProfileError as error:
         raise Stop(str(error), 2) from None
 
@@ -181,13 +184,25 @@ def _row(reading: Reading) -> tuple[str, str, str, str, str, str]:
     return point, value, unit, reading.quality, reading.source or "", reading.reason or ""
 
 
+def _print_plan(text: str, target: Target, result: ProbeResult) -> None:
+    """The requests of one poll, by group, as they turned out on this device."""
+    print(f"{text}  profile {', '.join(result.identity.profiles) or target.profile}")
+    if result.outage is not None:
+        print(f"  {result.outage.kind}: {result.outage.detail}")
+    elif not result.plan:
+        print(f"  no plan: {target.url.protocol} is not read in blocks")
+    for line in result.plan:
+        print(f"  {line}")
+    print()
+
+
 def print_toml(text: str, target: Target, result: ProbeResult) -> None:
     """The block to paste; the id is made of the model and wants the site's own name."""
     if result.outage is not None and not result.readings:
         print(f"# {text}: {result.outage.kind}: {result.outage.detail}\n")
         return
     identity = result.identity
-    where = " ".join((identity.kind, target.url.host, target.url.path))
+    where = f"{identity.kind} {target.url.host} {target.url.path}"
     name = re.sub(r"[^a-z0-9]+", "-", where.lower()).strip("-")
     print("[[devices]]")
     print(f'id = "{name}"                # {identity.vendor} {identity.model}'.rstrip())
