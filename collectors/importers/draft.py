@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from collectors.importers.guess import component_of, guess, slug, split
+from collectors.importers.guess import by_name, component_of, guess, slug, split
 from collectors.units import conversion
 from dcim.model.metric import MetricKind, registry
 
@@ -104,6 +104,16 @@ class Draft:
     def open_rows(self) -> list[Row]:
         """Rows whose meaning the map does not tell."""
         return [row for row in self.rows if not row.metric]
+
+    def assume_units(self) -> None:
+        """What a name tells of a scaled number, in the registry's unit, and marked as doubtful."""
+        for row in self.open_rows():
+            scaled = row.scale != 1 or "binary" in row.at or row.at.get("type") == "f32"
+            metric = by_name(row.name) if scaled and not row.unit else None
+            if metric is not None:
+                row.unit = registry()[metric].unit
+                row.doubtful = f"the map gives no unit: {row.unit} assumed"
+                _suggest(row)
 
     def settle(self) -> None:
         """Leave out what stayed open; give every point a name of its own; fold like parts."""

@@ -101,6 +101,19 @@ _WORDS: tuple[tuple[frozenset[str], str], ...] = tuple(  # all of these in the n
         ("rpm", "speed"),
     )
 )
+_QUANTITIES = {  # word of a name -> metric, where no unit is given
+    "voltage": "voltage",
+    "volt": "voltage",
+    "vac": "voltage",
+    "current": "current",
+    "curr": "current",
+    "power": "power.active",
+    "pwr": "power.active",
+    "temp": "temperature",
+    "temperature": "temperature",
+    "frequency": "frequency",
+    "flow": "flow",
+}
 _UNITLESS = frozenset(["power_factor", "acidity", "conductivity", "speed"])
 _SAID = frozenset(  # words that the metric already says
     [
@@ -185,6 +198,11 @@ def guess(name: str, unit: str) -> tuple[str, str] | None:
         metric = "temperature.setpoint"
         words.remove("setpoint")
     return metric, _component(words, _SAID)
+
+
+def by_name(name: str) -> str | None:
+    """The metric that one word of a name stands for."""
+    return next((_QUANTITIES[word] for word in split(name) if word in _QUANTITIES), None)
 
 
 def component_of(name: str, drop: tuple[str, ...] = ()) -> str:

@@ -71,8 +71,9 @@ def _row(cells: Mapping[str, str]) -> Row:
     if not get("address"):
         raise ImportFault("no address")
     at["address"] = int(get("address"), 0)
-    if get("type"):
-        at["type"] = _type(get("type").lower())
+    kind = _type(get("type").lower())
+    if kind not in ("", "u16", "bit", "bool"):
+        at["type"] = kind
     at |= {key: get(key).lower() for key in ("word_order", "byte_order") if get(key)}
     at |= {key: int(get(key)) for key in ("bit", "length") if get(key)}
     row = Row(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from collectors.importers.draft import Draft, ImportFault, Row, answer
-from collectors.importers.guess import slug
+from collectors.importers.guess import slug, split
 from collectors.importers.load import LEFT_OUT, Answers, complete, read, read_answers
 from collectors.importers.write import text_of
 from dcim.cli.output import Stop
@@ -15,6 +15,23 @@ from dcim.model.asset import KINDS
 
 _HEAD = ("name", "vendor", "kind")  # what a profile cannot do without
 _MOST_SHOWN = 20
+_USUAL_BASE = 40070  # behind the marker and the common model
+_KINDS = {  # word of a name -> kind, where nobody can be asked
+    "psu": "power_shelf",
+    "bbu": "bbu",
+    "cbu": "supercap",
+    "pmm": "power_shelf",
+    "rpu": "rpu",
+    "cdu": "cdu",
+    "ups": "ups",
+    "pdu": "rack_pdu",
+    "crah": "crah",
+    "chiller": "chiller",
+    "genset": "genset",
+    "meter": "meter",
+    "valve": "valve",
+    "pump": "pump",
+}
 
 
 def register(profiles: typer.Typer) -> None:
@@ -29,9 +46,10 @@ def import_map(
     answers: Annotated[
         Path | None, typer.Option(help="A TOML file with what the map does not tell.")
     ] = None,
-    defaults: Annotated[
-        bool, typer.Option("--defaults", help="Ask nothing; leave out what is not clear.")
-    ] = False,
+    ask: Annotated[
+        bool | None,
+        typer.Option("--ask/--defaults", help="Ask, or leave out what is not clear."),
+    ] = None,
     save_answers: Annotated[
         Path | None, typer.Option(help="Write what was typed, to import again without asking.")
     ] = None,
@@ -44,8 +62,8 @@ def import_map(
         draft = read(file)
         given = read_answers(answers) if answers else Answers.model_validate({})
         complete(draft, given)
-        typed = Conversation(draft, asks=not defaults and sys.stdin.isatty())
-        typed.head(out)
+        typed = Conversation(draft, asks=sys.stdin.isatty() if ask is None else ask)
+        typed.head(file, out)
         typed.place(given)
         typed.registers()
         draft.settle()
@@ -71,32 +89,38 @@ class Conversation:
         self._said: dict[str, str] = {}
         self._registers: dict[str, str] = {}
 
-    def head(self, out: Path | None) -> None:
-        """Name, vendor and kind; Stop where they are missing and nobody can be asked."""
+    def head(self, file: Path, out: Path | None) -> None:
+        """Name, vendor and kind: told, typed in, or assumed and said so."""
         draft = self._draft
         if out is not None and not out.is_dir():
             draft.name = out.stem
+        draft.name = draft.name or slug(file.stem)
         while lacking := [key for key in _HEAD if not getattr(draft, key)]:
-            if not self._asks:
-                keys = ", ".join(lacking)
-                raise Stop(f"the map does not tell {keys}: state them in an --answers file", 2)
-            self._ask_head(lacking[0])
+            if self._asks:
+                self._ask_head(lacking[0])
+            else:
+                self._assume(lacking[0])
         draft.name = slug(draft.name)
 
     def place(self, given: Answers) -> None:
         """Where a SunSpec model stands in this device."""
         if not any("scale_at" in row.at for row in self._draft.rows) or given.base is not None:
             return
-        if not self._asks:
-            raise Stop("a SunSpec model needs `base`, the address of its ID: --answers file", 2)
-        base = typer.prompt("Address of the model's ID register", type=int, err=True)
+        base = _USUAL_BASE
+        if self._asks:
+            base = typer.prompt("Address of the model's ID register", default=base, err=True)
+        else:
+            typer.echo(f"assumed: the model's ID register is {base}", err=True)
         self._said["base"] = str(base)
         complete(self._draft, Answers.model_validate({"base": base}))
 
     def registers(self) -> None:
         """What open registers measure."""
+        if not self._asks:
+            self._draft.assume_units()
+            return
         open_rows = self._draft.open_rows()
-        if not self._asks or not open_rows:
+        if not open_rows:
             return
         typer.echo(
             f"{len(open_rows)} registers whose meaning the map does not tell. Answer with\n"
@@ -117,6 +141,13 @@ class Conversation:
         lines += ["", "[registers]"]
         lines += [f'"{name}" = "{text}"' for name, text in self._registers.items()]
         return "\n".join(lines) + "\n"
+
+    def _assume(self, key: str) -> None:
+        words = set(split(f"{self._draft.name} {self._draft.model}"))
+        kind = next((kind for word, kind in _KINDS.items() if word in words), "environment")
+        value = kind if key == "kind" else "unknown"
+        setattr(self._draft, key, value)
+        typer.echo(f"assumed: {key} = {value} (state it in an --answers file)", err=True)
 
     def _ask_head(self, key: str) -> None:
         hint = f" ({', '.join(sorted(KINDS))})" if key == "kind" else ""

@@ -98,7 +98,7 @@ class Device:
         if hole and unit:
             self.nothing.add(source)
             return nothing
-        raw = RAW.get(kind, rng.randrange(10, 90))
+        raw: float = RAW.get(kind, rng.randrange(10, 90))
         if kind == "float32":
             raw = rng.randrange(1, 900) / 8
         if kind == "bitfield32" or point["name"] in ("ID", "L"):

@@ -1,0 +1,240 @@
+"""Maps of other tools become profiles that load, with what they say and nothing else."""
+
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from collectors.importers import generate
+from collectors.importers.draft import Draft, ImportFault
+from collectors.importers.load import Answers, complete, read
+from collectors.importers.write import text_of
+from collectors.modbus.profile import Placed, Profile
+from dcim.cli.commands import app
+
+REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "modbus"
+DOCS = Path(__file__).parents[3] / "docs" / "add-a-modbus-device.md"
+HEAD = {"name": "test", "vendor": "ACME", "kind": "cdu"}
+
+
+def _imported(path: Path, **answers: object) -> tuple[Profile, Draft]:
+    draft = read(path)
+    complete(draft, Answers.model_validate(HEAD | answers))
+    draft.settle()
+    return Profile.model_validate(tomllib.loads(text_of(draft))), draft
+
+
+def _by_key(profile: Profile) -> dict[str, Placed]:
+    return {placed.key: placed for placed in profile.placed}
+
+
+def _write(folder: Path, name: str, data: object) -> Path:
+    file = folder / name
+    file.write_text(data if isinstance(data, str) else json.dumps(data), "utf-8")
+    return file
+
+
+def test_rackmon(tmp_path: Path):
+    registers = [
+        {"begin": 0, "length": 8, "format": "STRING", "name": "MFR_Model"},
+        {"begin": 20, "length": 1, "format": "FLOAT", "name": "PSU_Temp0_Inlet", "precision": 7}
+        | {"sign": True, "unit": "DegreesC"},
+        {"begin": 30, "length": 1, "format": "INTEGER", "name": "Cell", "endian": "L"},
+        {"begin": 31, "length": 1, "format": "FLAGS", "name": "Alarm_Status_Register"}
+        | {"flags": [[3, "Fan_Fail"], [4, "Rack_Leak"], [5, "AC_OK"]]},
+        {"begin": 40, "length": 1, "format": "FLOAT", "name": "Fan1_Speed", "unit": "RPMS"},
+        {"begin": 42, "length": 1, "format": "FLOAT", "name": "Fan2_Speed", "unit": "RPMS"},
+    ]
+    data = {"name": "RACK", "address_range": [[4, 6]], "probe_register": 0, "baudrate": 115200}
+    file = _write(tmp_path, "map.json", data | {"parity": "NONE", "registers": registers})
+    profile, draft = _imported(file, registers={"Cell": "voltage mV cell/1"})
+    points = _by_key(profile)
+    inlet = points[_only(points, "temperature")]
+    assert (inlet.at.type, inlet.at.binary) == ("i16", 7)
+    assert points["cell/1/voltage"].at.byte_order == "little"
+    assert points["fan_fail/alarm"].at.bit == 3
+    assert points["zone/rack_leak/leak"].at.bit == 4
+    assert points["ac_ok/enabled"].at.bit == 5
+    assert points["fan/2/speed"].at.address == 42
+    assert (profile.link.baud, profile.link.parity, profile.link.units) == (115200, "N", (4, 5, 6))
+    assert [item.name for item in profile.inventory] == ["mfr_model"]
+    assert draft.left_out == []
+
+
+def _only(points: dict[str, Placed], metric: str) -> str:
+    (key,) = (key for key in points if key.rpartition("/")[2].startswith(metric))
+    return key
+
+
+def test_phosphor_modbus_identifies_by_its_probe_register(tmp_path: Path):
+    data = {
+        "DeviceType": "PowerShelf",
+        "DeviceModel": "X1",
+        "Parity": "Even",
+        "BaudRate": 115200,
+        "ProbeRegister": {"Offset": "0x188", "Size": 8, "ExpectedValue": "Delta"},
+        "InventoryRegisters": [{"Type": "SerialNumber", "Offset": "0x1A8", "Size": 16}],
+        "SensorRegisters": [
+            {"Name": f"PSU{k}_INPUT_AC_VOLT", "Type": "Voltage", "Offset": hex(0x101 + 16 * k)}
+            | {"Size": 1, "Precision": 6, "Format": "FixedPoint"}
+            for k in (1, 2, 3)
+        ],
+        "StatusRegisters": [
+            {"Offset": "0x59", "Bits": [{"Name": "FAN", "BitPosition": 2, "Value": True}]}
+        ],
+    }
+    profile, _ = _imported(_write(tmp_path, "shelf.json", data), kind="")
+    assert profile.kind == "power_shelf"
+    assert profile.identify[0].holds("Delta")
+    third = _by_key(profile)["module/3/input/voltage"]
+    assert (third.at.address, third.at.binary) == (0x131, 6)
+
+
+def test_sunspec_model_at_its_address(tmp_path: Path):
+    points = [
+        {"name": "ID", "type": "uint16", "size": 1},
+        {"name": "L", "type": "uint16", "size": 1},
+        {"name": "AphB", "type": "uint16", "size": 1, "sf": "A_SF", "units": "A"},
+        {"name": "A_SF", "type": "sunssf", "size": 1},
+    ]
+    file = _write(tmp_path, "model.json", {"id": 101, "group": {"points": points}})
+    profile, _ = _imported(file, base=40070)
+    at = _by_key(profile)["L2/current"].at
+    assert (at.address, at.scale_at) == (40072, 40073)
+
+
+def test_telegraf_register_style(tmp_path: Path):
+    text = """
+[[inputs.modbus]]
+  name = "Meter A"
+  holding_registers = [
+    { name = "power", byte_order = "CDAB", data_type = "FLOAT32", scale=1.0, address = [6, 7] },
+    { name = "apart", byte_order = "ABCD", data_type = "INT32", scale=0.1, address = [9, 3] },
+    { name = "text", byte_order = "AB", data_type = "STRING", address = [20, 21] },
+  ]
+  coils = [ { name = "breaker", address = [0] } ]
+"""
+    answers = {"power": "power.active W .", "apart": "energy.active kWh ."}
+    profile, draft = _imported(_write(tmp_path, "telegraf.conf", text), registers=answers)
+    points = _by_key(profile)
+    power = points["power.active"].at
+    assert (power.type, power.address, power.word_order) == ("f32", 6, "little")
+    assert points["energy.active"].at.words == (9, 3)
+    assert points["energy.active"].point.scale == 0.1
+    assert len(draft.left_out) == 2
+
+
+def test_telegraf_request_style(tmp_path: Path):
+    text = """
+[[inputs.modbus]]
+  configuration_type = "request"
+  [[inputs.modbus.request]]
+    register = "input"
+    byte_order = "ABCD"
+    fields = [ { address = 5, name = "outlet", type = "UINT32", scale = 0.01 } ]
+"""
+    answers = {"outlet": "temperature.outlet degC ."}
+    profile, _ = _imported(_write(tmp_path, "t.toml", text), registers=answers)
+    at = _by_key(profile)["temperature.outlet"].at
+    assert (at.table, at.address, at.type) == ("input", 5, "u32")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("x,,u16,V,voltage", "line 2: no address"),
+        ("x,twelve,u16,V,voltage", "line 2: invalid literal"),
+        ("x,1,u16,V,wattage", "line 2: 'wattage' is no metric"),
+        ("x,1,u16,,run", "line 2: run is a state: fill the column `states`"),
+        ("x,1,u16,V,current", "unit 'V' is a V, the metric wants A"),
+        ("x,1,i24,V,voltage", "at.type"),
+    ],
+)
+def test_a_csv_line_that_makes_no_sense_is_named(tmp_path: Path, line: str, message: str):
+    file = _write(tmp_path, "map.csv", f"name,address,type,unit,metric\n{line}\n")
+    with pytest.raises(ImportFault, match=re.escape(message)):
+        _imported(file)
+
+
+def test_a_file_of_no_known_format_is_said(tmp_path: Path):
+    with pytest.raises(ImportFault, match="neither a rackmon"):
+        read(_write(tmp_path, "x.json", {"a": 1}))
+
+
+def test_the_example_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    page = DOCS.read_text("utf-8")
+    csv, answers = (
+        re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("csv", "toml")
+    )
+    _write(tmp_path, "cdu.csv", csv)
+    _write(tmp_path, "answers.toml", answers)
+    monkeypatch.chdir(tmp_path)
+    arguments = [
+        "profiles",
+        "import",
+        "cdu.csv",
+        "-o",
+        "profiles/acme_cdu.toml",
+        "--answers",
+        "answers.toml",
+    ]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "profiles" / "acme_cdu.toml").read_text("utf-8")
+    pumps = re.findall(r"```toml\n({ metric.*?)\n```", page)[0]
+    assert pumps in text
+    assert "Mystery word" in result.stderr
+    listed = CliRunner().invoke(app, ["profiles", "--protocol", "modbus"])
+    assert "acme_cdu" in listed.stdout
+
+
+def test_a_scaled_number_without_unit_is_assumed_and_doubtful(tmp_path: Path):
+    registers = [{"begin": 79, "length": 1, "format": "FLOAT", "name": "Out_Volt", "precision": 10}]
+    data = {"name": "PSU", "probe_register": 0, "registers": registers}
+    file = _write(tmp_path, "psu.json", data)
+    result = CliRunner().invoke(app, ["profiles", "import", str(file), "--defaults"])
+    assert result.exit_code == 0, result.output
+    (placed,) = Profile.model_validate(tomllib.loads(result.stdout)).placed
+    assert (placed.point.metric, placed.point.unit) == ("voltage", "V")
+    assert placed.point.doubtful == "the map gives no unit: V assumed"
+
+
+def test_without_anybody_to_ask_what_was_assumed_is_said(tmp_path: Path):
+    lines = "name,address,unit\nInlet temperature,1,degC\nmystery,2,\n"
+    file = _write(tmp_path, "acme cdu.csv", lines)
+    result = CliRunner().invoke(app, ["profiles", "import", str(file), "-o", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    profile = Profile.model_validate(tomllib.loads((tmp_path / "acme_cdu.toml").read_text()))
+    assert (profile.kind, profile.vendor) == ("cdu", "unknown")
+    assert [placed.key for placed in profile.placed] == ["temperature.inlet"]
+    assert "assumed: vendor = unknown" in result.stderr
+    assert "mystery (u16 at holding 2)" in result.stderr
+
+
+def test_what_is_typed_completes_the_profile(tmp_path: Path):
+    file = _write(tmp_path, "map.csv", "name,address\nwhat,1\nwho,2\n")
+    out, saved = tmp_path / "typed.toml", tmp_path / "answers.toml"
+    arguments = ["profiles", "import", str(file), "-o", str(out), "--save-answers", str(saved)]
+    arguments.append("--ask")
+    said = "ACME\nnonsense\nmeter\nwattage\nvoltage mV input\n\n"
+    runner = CliRunner()
+    result = runner.invoke(app, arguments, input=said)
+    assert result.exit_code == 0, result.output
+    profile = Profile.model_validate(tomllib.loads(out.read_text("utf-8")))
+    assert [placed.key for placed in profile.placed] == ["input/voltage"]
+    out.unlink()
+    again = [*arguments[:5], "--answers", str(saved), "--defaults"]
+    assert runner.invoke(app, again).exit_code == 0
+    assert out.is_file()
+
+
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="no ../shared/reference/modbus")
+def test_generated_profiles_are_current():
+    """`python -m collectors.importers.generate ../shared/reference/modbus` writes them."""
+    profiles = Path(sys.modules["collectors.importers"].__path__[0]).parent / "profiles"
+    for name, text in generate.texts(REFERENCE):
+        assert (profiles / name).read_text("utf-8") == text, name
