@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from collectors.base import CollectError
 from collectors.snmp import pdu
 from collectors.snmp.ber import Malformed, Missing, Value, decode_oid, encode_oid, oid_parts
-from collectors.snmp.message import V1, Community, decode_message
+from collectors.snmp.message import V1, Access, decode_pdu
 from collectors.snmp.pdu import ErrorStatus, Request, Response
 from collectors.snmp.transport import Address, Transport
 from dcim.model.reading import Outage, OutageKind
@@ -74,7 +74,7 @@ class Client:
         self,
         transport: Transport,
         peer: Address,
-        access: Community,
+        access: Access,
         stats: Stats | None = None,
         max_varbinds: int = 24,
         max_repetitions: int = 20,
@@ -123,7 +123,7 @@ class Client:
             raise CollectError(answer.kind, answer.detail)
         self.stats.answered(took)
         try:
-            return decode_message(answer)
+            return decode_pdu(answer)
         except Malformed as error:
             self.stats.errors += 1
             raise CollectError(OutageKind.MALFORMED, str(error)) from None

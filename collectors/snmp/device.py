@@ -100,7 +100,8 @@ class Device:
         """Survey the device and begin to poll; where it is silent, try again later."""
         try:
             peer = await peer_of(self._target)
-            client = Client(self._around.transport, peer, access_of(self._target), self.stats)
+            access = access_of(self._target, peer, self._around.transport)
+            client = Client(self._around.transport, peer, access, self.stats)
             await client.knock()  # so that silent devices do not hold up the surveys of others
             async with self._around.surveys:
                 done = await survey(client, self._target, self._around.profiles, self._around.clock)
@@ -141,7 +142,7 @@ class Device:
         self._announce(known)
         self._schedule(known)
         readings = [reading for reading in done.resolved.readings if reading is not None]
-        self._publish(Result(readings, known.client.fault))
+        self._publish(Result(readings, known.client.fault or known.client.access.warning))
 
     def _announce(self, known: _Known) -> None:
         intervals = self._target.intervals

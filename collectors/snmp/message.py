@@ -1,9 +1,10 @@
-"""Messages of SNMP v1 and v2c: a community around a PDU. v3 has a message layer of its own.
+"""What stands around a PDU: the contract of a message layer, and that of v1 and v2c (a community).
 
-Source: RFC 1157 section 4 (v1), RFC 1901 section 3 (v2c).
+Source: RFC 1157 section 4 (v1), RFC 1901 section 3 (v2c). v3 is in `v3`.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from collectors.snmp.ber import (
     OCTETS,
@@ -15,8 +16,54 @@ from collectors.snmp.ber import (
     tlv,
 )
 from collectors.snmp.pdu import Request, Response, decode_response
+from dcim.model.reading import Outage
 
-V1, V2C = 0, 1
+V1, V2C, V3 = 0, 1, 3
+
+
+class Refused(Exception):
+    """The device will not answer this request: it says why."""
+
+    def __init__(self, outage: Outage) -> None:
+        super().__init__(outage.detail)
+        self.outage = outage
+
+
+class Unauthentic(Refused):
+    """A datagram that is not from the device, or not of now: to be ignored, the answer may come."""
+
+
+class Again(Refused):
+    """The device told what a message must heed: ask anew. `outage`: when that leads nowhere."""
+
+
+class Message(Protocol):
+    """A request in the message layer of its device."""
+
+    def message(self, request_id: int) -> bytes:
+        """The datagram, made anew for every try."""
+
+    def open(self, data: bytes) -> bytes:
+        """The response PDU of a datagram with this request's id.
+
+        Raises Malformed, Refused, Unauthentic or Again.
+        """
+
+    def silent(self) -> Outage | None:
+        """Why there is no answer, where that can be told."""
+
+
+class Access(Protocol):
+    """How one device is spoken to."""
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def warning(self) -> Outage | None:
+        """What is wrong although the device answers."""
+
+    def template(self, request: Request) -> Message: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +76,13 @@ class Template:
     def message(self, request_id: int) -> bytes:
         return self.head + request_id.to_bytes(4, "big") + self.tail
 
+    def open(self, data: bytes) -> bytes:
+        at, end = _pdu(data)
+        return data[at:end]
+
+    def silent(self) -> Outage | None:
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Community:
@@ -36,6 +90,10 @@ class Community:
 
     version: int  # V1 or V2C
     name: bytes
+
+    @property
+    def warning(self) -> Outage | None:
+        return None
 
     def template(self, request: Request) -> Template:
         """The message of a request, ready for any id."""
@@ -46,10 +104,17 @@ class Community:
 
 
 def request_id_of(data: bytes) -> int:
-    """The id by which a response finds its request; Malformed where there is none."""
-    at, end = _pdu(data)
+    """The id by which a response finds its request (v3: the message's); Malformed without one."""
+    version, at, end = inside(data)
+    if version != V3:
+        at = _behind_community(data, at, end)
     _, at, end = header(data, at, end)
     return read_integer(data, at, end)[0]
+
+
+def decode_pdu(data: bytes) -> Response:
+    """The response PDU that `Message.open` gave."""
+    return decode_response(data, 0, len(data))
 
 
 def decode_message(data: bytes) -> Response:
@@ -57,15 +122,27 @@ def decode_message(data: bytes) -> Response:
     return decode_response(data, *_pdu(data))
 
 
-def _pdu(data: bytes) -> tuple[int, int]:
-    """Where the PDU of a community message lies."""
+def inside(data: bytes) -> tuple[int, int, int]:
+    """(version, position behind it, end) of any SNMP message."""
     tag, at, end = header(data, 0, len(data))
     if tag != SEQUENCE:
         raise Malformed("not an SNMP message")
     version, at = read_integer(data, at, end)
-    if version not in (V1, V2C):
-        raise Malformed(f"SNMP version number {version} was not asked for")
+    if version not in (V1, V2C, V3):
+        raise Malformed(f"there is no SNMP version number {version}")
+    return version, at, end
+
+
+def _pdu(data: bytes) -> tuple[int, int]:
+    """Where the PDU of a community message lies."""
+    version, at, end = inside(data)
+    if version == V3:
+        raise Malformed("a message of SNMPv3, which was not asked for")
+    return _behind_community(data, at, end), end
+
+
+def _behind_community(data: bytes, at: int, end: int) -> int:
     tag, _, at = header(data, at, end)
     if tag != OCTETS:
         raise Malformed("message without a community")
-    return at, end
+    return at

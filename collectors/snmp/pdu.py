@@ -78,11 +78,11 @@ def _names(oids: Sequence[bytes]) -> bytes:
     return tlv(SEQUENCE, b"".join(tlv(SEQUENCE, tlv(6, oid) + _NULL) for oid in oids))
 
 
-def decode_response(data: bytes, at: int, end: int) -> Response:
-    """The response PDU at `at`; Malformed where it is none."""
+def decode_response(data: bytes, at: int, end: int, wanted: int = RESPONSE) -> Response:
+    """The response at `at`, or another PDU of the same layout; Malformed where it is none."""
     kind, at, end = header(data, at, end)
-    if kind != RESPONSE:
-        raise Malformed(f"PDU {kind:#x} is not a response")
+    if kind != wanted:
+        raise Malformed(f"PDU {kind:#x} is not {wanted:#x}")
     request_id, at = read_integer(data, at, end)
     status, at = read_integer(data, at, end)
     index, at = read_integer(data, at, end)

@@ -7,7 +7,7 @@ from collectors.base import Intervals
 from collectors.profile import Group
 from collectors.snmp import pdu
 from collectors.snmp.ber import encode_oid
-from collectors.snmp.message import Community, Template
+from collectors.snmp.message import Access, Message
 from collectors.snmp.place import Answers
 from collectors.snmp.values import Binding
 from dcim.model.metric import MetricKind
@@ -22,7 +22,7 @@ _FEWEST_ROWS = 4  # columns shorter than this are read by GET
 class Ask:
     """One request: what goes out, and the instances that must come back."""
 
-    template: Template
+    template: Message
     oids: list[bytes]
     bulk: bool = False
 
@@ -61,7 +61,7 @@ def plans(
     answers: Answers,
     columns: Collection[str],
     intervals: Intervals,
-    access: Community,
+    access: Access,
     size: Size,
     extra: Sequence[str] = (),
 ) -> list[Plan]:
@@ -87,7 +87,7 @@ def plans(
     return out
 
 
-def get_ask(oids: Sequence[bytes], access: Community) -> Ask:
+def get_ask(oids: Sequence[bytes], access: Access) -> Ask:
     """A GET of these instances."""
     return Ask(access.template(pdu.get(oids)), list(oids))
 
@@ -104,7 +104,7 @@ def _asks(
     extra: Sequence[bytes],
     answers: Answers,
     walked: Collection[str],
-    access: Community,
+    access: Access,
     size: Size,
 ) -> list[Ask]:
     instances: dict[str, None] = {}
@@ -152,7 +152,7 @@ def _above(oid: str) -> Iterable[str]:
 
 
 def _bulk_asks(
-    columns: Sequence[str], rows: Sequence[str], before: str, access: Community, size: Size
+    columns: Sequence[str], rows: Sequence[str], before: str, access: Access, size: Size
 ) -> list[Ask]:
     """GETBULKs over a block, each answer small enough for the device and for one frame."""
     out = []

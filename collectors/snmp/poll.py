@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from collectors.lint import went_back
 from collectors.snmp.ber import Malformed, Missing, Value
 from collectors.snmp.client import Client, outage_of
-from collectors.snmp.message import decode_message
+from collectors.snmp.message import decode_pdu
 from collectors.snmp.pdu import ErrorStatus, Response
 from collectors.snmp.plan import Ask, Bound, Plan, get_ask
 from collectors.snmp.transport import Transport
@@ -15,7 +15,15 @@ from dcim.model.metric import MetricKind
 from dcim.model.reading import Outage, OutageKind, Reading
 
 _IN_FLIGHT = 3  # requests to one device at a time
-SILENT = frozenset([OutageKind.TIMEOUT, OutageKind.REFUSED, OutageKind.FOREIGN])
+SILENT = frozenset(
+    [
+        OutageKind.TIMEOUT,
+        OutageKind.REFUSED,
+        OutageKind.FOREIGN,
+        OutageKind.NOT_AUTHENTIC,
+        OutageKind.WRONG_PRIV_KEY,
+    ]
+)
 _SMALL = 8  # varbinds; a request of so few is not the reason for silence
 
 
@@ -88,7 +96,7 @@ class Poll:
             self._client.stats.answered(took_s)
             self._result.answered = True
             try:
-                self._take(ask, decode_message(answer))
+                self._take(ask, decode_pdu(answer))
             except Malformed as error:
                 self._client.stats.errors += 1
                 self._result.outage = Outage(OutageKind.MALFORMED, str(error))
@@ -179,6 +187,7 @@ class Poll:
             if reading is not None:
                 readings.append(reading)
         self.busy = False
+        result.outage = result.outage or self._client.access.warning
         self._done(self, result)
 
 

@@ -11,11 +11,13 @@ from collectors.profile import Profile
 from collectors.snmp.ber import Value
 from collectors.snmp.client import Client
 from collectors.snmp.identify import Found, describe, identify
-from collectors.snmp.message import V1, V2C, Community
+from collectors.snmp.message import V1, V2C, Access, Community
 from collectors.snmp.place import Answers
 from collectors.snmp.profile import SnmpProfile
 from collectors.snmp.resolve import Resolved, resolve
 from collectors.snmp.transport import Address, Transport
+from collectors.snmp.usm import AUTH, PRIV, User
+from collectors.snmp.v3 import Usm
 from collectors.snmp.wanted import wanted
 from dcim.clock import Clock
 from dcim.model.metric import registry
@@ -75,7 +77,8 @@ async def probe(
     own = transport is None
     transport = transport or Transport(asyncio.get_running_loop())
     try:
-        client = Client(transport, await peer_of(target), access_of(target))
+        peer = await peer_of(target)
+        client = Client(transport, peer, access_of(target, peer, transport))
         await client.knock()
         done = await survey(client, target, snmp_profiles(profiles), clock)
     except CollectError as error:
@@ -83,7 +86,7 @@ async def probe(
     finally:
         if own:
             transport.close()
-    outage = client.fault
+    outage = client.fault or client.access.warning
     if not done.found.profiles:
         detail = f"no profile knows it: {done.identity.identity}"
         outage = Outage(OutageKind.UNIDENTIFIED, detail)
@@ -95,11 +98,36 @@ def snmp_profiles(profiles: Mapping[str, Profile]) -> dict[str, SnmpProfile]:
     return {name: p for name, p in profiles.items() if isinstance(p, SnmpProfile)}
 
 
-def access_of(target: Target) -> Community:
-    """Version and community of a target."""
+def access_of(target: Target, peer: Address, transport: Transport) -> Access:
+    """Version and community, or user, of a target. CollectError where they can be of no use."""
+    if target.url.scheme == "snmp3":
+        user = user_of(target)
+        context = target.url.query.get("context", target.credentials.context)
+        now = asyncio.get_running_loop().time
+        return Usm(user, peer, transport.engines, now, context)
     name = target.url.user or target.credentials.community or "public"
     version = V1 if target.url.query.get("version") == "1" else V2C
     return Community(version, name.encode())
+
+
+def user_of(target: Target) -> User:
+    """The v3 user of a target; algorithms may stand in its URL. CollectError says what lacks."""
+    given, query = target.credentials, target.url.query
+    name = target.url.user or given.user
+    auth = AUTH.get(query.get("auth", given.auth_protocol))
+    priv = PRIV.get(query.get("priv", given.priv_protocol))
+    lacks = [
+        (not name, "no user"),
+        (query.get("auth", "") not in ("", *AUTH), f"auth is one of {', '.join(AUTH)}"),
+        (query.get("priv", "") not in ("", *PRIV), f"priv is one of {', '.join(PRIV)}"),
+        (auth is not None and not given.auth_key, "no authentication key"),
+        (priv is not None and not given.priv_key, "no privacy key"),
+        (priv is not None and auth is None, "privacy without authentication"),
+    ]
+    for wrong, what in lacks:
+        if wrong:
+            raise CollectError(OutageKind.CREDENTIALS, what)
+    return User(name, auth, priv, given.auth_key, given.priv_key)
 
 
 async def peer_of(target: Target) -> Address:

@@ -3,22 +3,25 @@
 import asyncio
 import contextlib
 import random
+import select
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from collectors.snmp.ber import Malformed
-from collectors.snmp.message import Template, request_id_of
+from collectors.snmp.message import Again, Message, Refused, Unauthentic, request_id_of
 from collectors.snmp.pdu import FIRST_ID, LAST_ID
+from collectors.snmp.v3 import Engines
 from dcim.model.reading import Outage, OutageKind
 
 Address = tuple[str, int]
-# the request's id, the datagram or why there is none, and the seconds it took
+# the request's id, the response PDU or why there is none, and the seconds it took
 OnAnswer = Callable[[int, bytes | Outage, float], None]
 
 _BUFFER_BYTES = 4 << 20
 _READS_A_WAKE = 64  # datagrams taken before the loop runs others
 _BACK_OFF = 1.5
+_MOST_AGAIN = 4  # a device may tell its engine id, then its time; more leads nowhere
 _IP_RECVERR, _IPV6_RECVERR = 11, 25  # Linux: ICMP errors with the address they are about
 
 
@@ -34,20 +37,22 @@ class Counts:
     late: int = 0  # answers to requests that were given up or answered already
     foreign: int = 0  # answers from another address than was asked
     malformed: int = 0
+    unauthentic: int = 0  # v3: altered, replayed, or of a lower security level
     unsent: int = 0  # the socket's buffer was full; the retry repairs it
 
 
 @dataclass(slots=True)
 class _Pending:
     peer: Address
-    payload: bytes
+    template: Message
     on_answer: OnAnswer
     timeout_s: float
     tries: int
     sent_at: float  # loop time of the first try
     tried_at: float
     timer: asyncio.TimerHandle
-    foreign: str = ""
+    again: int = 0
+    doubt: Outage | None = None  # what has come instead of the answer
 
 
 class Transport:
@@ -59,8 +64,10 @@ class Transport:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.counts = Counts()
+        self.engines = Engines()  # of the v3 devices asked through here
         self._loop = loop
         self._sockets: dict[int, socket.socket] = {}
+        self._polls: list[select.epoll] = []
         self._pending: dict[int, _Pending] = {}
         self._last_id = random.randint(FIRST_ID, LAST_ID)
         self._buffer = memoryview(bytearray(65536))
@@ -70,20 +77,24 @@ class Transport:
         for pending in self._pending.values():
             pending.timer.cancel()
         self._pending.clear()
+        for poll in self._polls:
+            self._loop.remove_reader(poll.fileno())
+            poll.close()
         for sock in self._sockets.values():
             self._loop.remove_reader(sock)
             sock.close()
+        self._polls.clear()
         self._sockets.clear()
 
     def request(
         self,
         peer: Address,
-        template: Template,
+        template: Message,
         on_answer: OnAnswer,
         timeout_s: float,
         tries: int = 4,
     ) -> int:
-        """Send, and call back with the datagram or the outage. Returns the request's id.
+        """Send, and call back with the response PDU or the outage. Returns the request's id.
 
         `timeout_s` is that of the first try; each further one waits half as long again.
         """
@@ -92,7 +103,7 @@ class Transport:
         now = self._loop.time()
         timer = self._loop.call_later(timeout_s, self._expired, request_id)
         self._pending[request_id] = _Pending(
-            peer, payload, on_answer, timeout_s, tries - 1, now, now, timer
+            peer, template, on_answer, timeout_s, tries - 1, now, now, timer
         )
         self.counts.requests += 1
         self._send(payload, peer)
@@ -137,14 +148,30 @@ class Transport:
                 sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
         sock.bind(("", 0))
         self._sockets[family] = sock
-        self._loop.add_reader(sock, self._readable, sock)
+        self._watch(sock)
         return sock
 
+    def _watch(self, sock: socket.socket) -> None:
+        """Have `_readable` called for datagrams and for errors.
+
+        libuv drops a descriptor for good when it reports an error, so on Linux, where ICMP errors
+        do come up, it watches an epoll around the socket, which never reports one.
+        """
+        if not hasattr(select, "epoll"):
+            self._loop.add_reader(sock, self._readable, sock)
+            return
+        poll = select.epoll()
+        poll.register(sock, select.EPOLLIN)
+        self._polls.append(poll)
+        self._loop.add_reader(poll.fileno(), self._readable, sock)
+
     def _readable(self, sock: socket.socket) -> None:
-        for _ in range(_READS_A_WAKE):
+        for n in range(_READS_A_WAKE):
             try:
                 size, peer = sock.recvfrom_into(self._buffer)
             except BlockingIOError:
+                if n == 0:
+                    self._icmp_errors(sock)
                 return
             except OSError:
                 self._icmp_errors(sock)
@@ -163,12 +190,35 @@ class Transport:
             return
         if peer[1] != pending.peer[1] or peer[0] != pending.peer[0]:
             self.counts.foreign += 1
-            pending.foreign = peer[0]
+            detail = f"only {peer[0]} answered, not {pending.peer[0]}"
+            pending.doubt = Outage(OutageKind.FOREIGN, detail)
             return
-        del self._pending[request_id]
+        try:
+            body = pending.template.open(data)
+        except Malformed as error:
+            self.counts.malformed += 1
+            self._fail(request_id, Outage(OutageKind.MALFORMED, str(error)))
+        except Unauthentic as error:
+            self.counts.unauthentic += 1
+            pending.doubt = error.outage
+        except Again as error:
+            self._again(request_id, pending, error.outage)
+        except Refused as error:
+            self._fail(request_id, error.outage)
+        else:
+            del self._pending[request_id]
+            pending.timer.cancel()
+            self.counts.answers += 1
+            pending.on_answer(request_id, body, self._loop.time() - pending.tried_at)
+
+    def _again(self, request_id: int, pending: _Pending, outage: Outage) -> None:
+        """The device told what the next message must heed: send that at once."""
+        pending.again += 1
+        if pending.again > _MOST_AGAIN:
+            self._fail(request_id, outage)
+            return
         pending.timer.cancel()
-        self.counts.answers += 1
-        pending.on_answer(request_id, data, self._loop.time() - pending.tried_at)
+        self._try(request_id, pending)
 
     def _nonsense(self, peer: tuple[str, int]) -> None:
         """A datagram without a readable id: the oldest request to its sender learns of it."""
@@ -183,19 +233,20 @@ class Transport:
         if pending.tries > 0:
             pending.tries -= 1
             pending.timeout_s *= _BACK_OFF
-            pending.tried_at = self._loop.time()
-            pending.timer = self._loop.call_later(pending.timeout_s, self._expired, request_id)
             self.counts.retries += 1
-            self._send(pending.payload, pending.peer)
+            self._try(request_id, pending)
             return
         self.counts.timeouts += 1
         waited = self._loop.time() - pending.sent_at
-        if pending.foreign:
-            detail = f"only {pending.foreign} answered, not {pending.peer[0]}"
-            self._fail(request_id, Outage(OutageKind.FOREIGN, detail))
-        else:
-            detail = f"no answer within {waited:.1f} s (device away, or wrong community)"
-            self._fail(request_id, Outage(OutageKind.TIMEOUT, detail))
+        detail = f"no answer within {waited:.1f} s (device away, or wrong community)"
+        silence = Outage(OutageKind.TIMEOUT, detail)
+        self._fail(request_id, pending.doubt or pending.template.silent() or silence)
+
+    def _try(self, request_id: int, pending: _Pending) -> None:
+        """Send once more; the message is made anew, for v3 with the time it is now."""
+        pending.tried_at = self._loop.time()
+        pending.timer = self._loop.call_later(pending.timeout_s, self._expired, request_id)
+        self._send(pending.template.message(request_id), pending.peer)
 
     def _icmp_errors(self, sock: socket.socket) -> None:
         """Take queued ICMP errors; each names the peer it is about."""

@@ -82,6 +82,16 @@ class OutageKind(StrEnum):
     GEN_ERR = "gen_err"
     NOT_INCREASING = "not_increasing"
     NO_ACCESS = "no_access"
+    # SNMPv3
+    UNKNOWN_USER = "unknown_user"
+    WRONG_AUTH_KEY = "wrong_auth_key"
+    WRONG_PRIV_KEY = "wrong_priv_key"
+    UNSUPPORTED_LEVEL = "unsupported_level"
+    NOT_IN_WINDOW = "not_in_window"  # clocks of device and suite do not come together
+    UNKNOWN_ENGINE = "unknown_engine"
+    UNKNOWN_CONTEXT = "unknown_context"
+    ENGINE_ID_CONFLICT = "engine_id_conflict"  # two devices with one engine id
+    NOT_AUTHENTIC = "not_authentic"  # altered or replayed
     # Modbus
     ILLEGAL_FUNCTION = "illegal_function"
     ILLEGAL_ADDRESS = "illegal_address"

@@ -1,0 +1,357 @@
+"""Messages of SNMP v3: engine discovery, time window, authentication, encryption, reports.
+
+Source: RFC 3412 sections 6 and 7 (message, levels), RFC 3414 sections 3 and 4 (USM, discovery).
+"""
+
+import hmac
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from collectors.snmp import pdu
+from collectors.snmp.ber import (
+    OCTETS,
+    SEQUENCE,
+    Malformed,
+    decode_oid,
+    encode_integer,
+    header,
+    read_integer,
+    tlv,
+)
+from collectors.snmp.message import V3, Again, Refused, Unauthentic, inside
+from collectors.snmp.pdu import REPORT, RESPONSE, Request, decode_response
+from collectors.snmp.usm import KeyRing, Keys, Undecipherable, User
+from dcim.model.reading import Outage, OutageKind
+
+AUTHENTIC, PRIVATE, REPORTABLE = 1, 2, 4  # message flags
+WINDOW_S = 150
+_LAST_BOOTS = 0x7FFF_FFFF
+_USM = 3
+_MAX_SIZE = b"\x02\x03\x00\xff\xe3"  # 65,507 octets: what a datagram holds
+_STATS = "1.3.6.1.6.3.15.1.1."
+_NOT_IN_WINDOW, _UNKNOWN_ENGINE = f"{_STATS}2.0", f"{_STATS}4.0"
+_REPORTS = {
+    f"{_STATS}1.0": (OutageKind.UNSUPPORTED_LEVEL, "the device has not this user at this level"),
+    _NOT_IN_WINDOW: (OutageKind.NOT_IN_WINDOW, "the device takes no time we send for its own"),
+    f"{_STATS}3.0": (OutageKind.UNKNOWN_USER, "the device does not know the user"),
+    _UNKNOWN_ENGINE: (OutageKind.UNKNOWN_ENGINE, "the device does not take its own engine id"),
+    f"{_STATS}5.0": (OutageKind.WRONG_AUTH_KEY, "authentication key or algorithm is not right"),
+    f"{_STATS}6.0": (OutageKind.WRONG_PRIV_KEY, "privacy key or algorithm is not right"),
+    "1.3.6.1.6.3.12.1.4.0": (OutageKind.UNKNOWN_CONTEXT, "the context is not available"),
+    "1.3.6.1.6.3.12.1.5.0": (OutageKind.UNKNOWN_CONTEXT, "the device has not this context"),
+}
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A v3 message taken apart, its data not yet decrypted."""
+
+    message_id: int
+    flags: int
+    engine_id: bytes
+    boots: int
+    time: int
+    user: bytes
+    auth_at: int
+    auth: bytes
+    salt: bytes
+    at: int  # where the data lies
+    end: int
+
+
+def parse(data: bytes) -> Frame:
+    """Take a v3 message apart; Malformed where it is none."""
+    version, at, end = inside(data)
+    if version != V3:
+        raise Malformed("not a message of SNMPv3")
+    tag, head, at = header(data, at, end)
+    if tag != SEQUENCE:
+        raise Malformed("v3 message without a header")
+    message_id, head = read_integer(data, head, at)
+    _, head = read_integer(data, head, at)
+    flags, head = _octets(data, head, at)
+    model, _ = read_integer(data, head, at)
+    if len(flags) != 1 or model != _USM:
+        raise Malformed("not of the user-based security model")
+    tag, start, data_at = header(data, at, end)
+    if tag != OCTETS:
+        raise Malformed("v3 message without security parameters")
+    tag, at, stop = header(data, start, data_at)
+    if tag != SEQUENCE:
+        raise Malformed("security parameters are no sequence")
+    engine_id, at = _octets(data, at, stop)
+    boots, at = read_integer(data, at, stop)
+    time, at = read_integer(data, at, stop)
+    user, at = _octets(data, at, stop)
+    auth, at = _octets(data, at, stop)
+    auth_at = at - len(auth)
+    salt, _ = _octets(data, at, stop)
+    if not (0 <= boots <= _LAST_BOOTS and 0 <= time <= _LAST_BOOTS):
+        raise Malformed("engine boots or time out of range")
+    return Frame(
+        message_id, flags[0], engine_id, boots, time, user, auth_at, auth, salt, data_at, end
+    )
+
+
+def _octets(data: bytes, at: int, end: int) -> tuple[bytes, int]:
+    tag, start, stop = header(data, at, end)
+    if tag != OCTETS:
+        raise Malformed(f"no octets at byte {at}")
+    return data[start:stop], stop
+
+
+def build(
+    message_id: int,
+    flags: int,
+    user: User,
+    keys: Keys,
+    engine: tuple[bytes, int, int],  # id, boots, time
+    scoped: bytes,
+    salt: bytes = b"",
+) -> bytes:
+    """A whole message around a scoped PDU, encrypted and signed as `flags` say."""
+    engine_id, boots, time = engine
+    data, size = scoped, 0
+    if flags & PRIVATE and user.priv is not None:
+        data = tlv(OCTETS, user.priv.encrypt(keys.priv, boots, time, salt, scoped))
+    if flags & AUTHENTIC and user.auth is not None:
+        size = user.auth.size
+    name = tlv(OCTETS, user.name.encode())
+    head = tlv(OCTETS, engine_id) + encode_integer(boots) + encode_integer(time) + name
+    salted = tlv(OCTETS, salt)
+    security = tlv(OCTETS, tlv(SEQUENCE, head + tlv(OCTETS, bytes(size)) + salted))
+    numbers = message_id.to_bytes(4, "big") + _MAX_SIZE + bytes((OCTETS, 1, flags))
+    whole = tlv(
+        SEQUENCE, b"\x02\x01\x03\x30\x11\x02\x04" + numbers + b"\x02\x01\x03" + security + data
+    )
+    if not size or user.auth is None:
+        return whole
+    stop = len(whole) - len(data) - len(salted)
+    return whole[: stop - size] + user.auth.sign(keys.auth, whole) + whole[stop:]
+
+
+def is_signed(data: bytes, frame: Frame, user: User, keys: Keys) -> bool:
+    """Whether the user's key made this message's authentication parameters."""
+    if user.auth is None or len(frame.auth) != user.auth.size:
+        return False
+    stop = frame.auth_at + user.auth.size
+    blank = data[: frame.auth_at] + bytes(user.auth.size) + data[stop : frame.end]
+    return hmac.compare_digest(user.auth.sign(keys.auth, blank), frame.auth)
+
+
+def scoped_pdu(data: bytes, frame: Frame, user: User, keys: Keys) -> tuple[bytes, bytes]:
+    """(PDU, context name) of a message that is authentic; Undecipherable, Malformed."""
+    if frame.flags & PRIVATE:
+        if user.priv is None:
+            raise Undecipherable("encrypted, but the user has no privacy key")
+        cipher, _ = _octets(data, frame.at, frame.end)
+        data = user.priv.decrypt(keys.priv, frame.boots, frame.time, frame.salt, cipher)
+        try:
+            return _scoped(data, 0, len(data))
+        except Malformed:
+            raise Undecipherable("what was decrypted is no PDU") from None
+    return _scoped(data, frame.at, frame.end)
+
+
+def _scoped(data: bytes, at: int, end: int) -> tuple[bytes, bytes]:
+    tag, at, end = header(data, at, end)
+    if tag != SEQUENCE:
+        raise Malformed("no scoped PDU")
+    _, at = _octets(data, at, end)
+    context, at = _octets(data, at, end)
+    _, _, stop = header(data, at, end)
+    return data[at:stop], context
+
+
+class Timeline:
+    """What is known of another engine's boots and time, and whether a message is of now."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.known = False
+        self._now = now
+        self._boots = 0
+        self._time = 0  # the latest received
+        self._at = 0.0  # when it was
+
+    def present(self) -> tuple[int, int]:
+        """(boots, time) to send; zeros make the engine tell its own."""
+        if not self.known:
+            return 0, 0
+        return self._boots, self._time + int(self._now() - self._at)
+
+    def set(self, boots: int, time: int) -> None:
+        self.known, self._boots, self._time, self._at = True, boots, time, self._now()
+
+    def admits(self, boots: int, time: int) -> bool:
+        """Whether an authentic message is inside the window; learns from it. RFC 3414 3.2 7 b."""
+        if boots == _LAST_BOOTS:
+            return False
+        if not self.known or (boots, time) > (self._boots, self._time):
+            self.set(boots, time)
+        return boots == self._boots and time >= self.present()[1] - WINDOW_S
+
+
+class Engines:
+    """What all v3 devices share: the keys made so far, and who has said which engine id."""
+
+    def __init__(self) -> None:
+        self.ring = KeyRing()
+        self._peers: dict[bytes, set[Address]] = {}
+        self._ids: dict[Address, bytes] = {}
+
+    def claim(self, engine_id: bytes, peer: Address) -> None:
+        """`peer` says that this is its engine id."""
+        before = self._ids.get(peer)
+        if before is not None:
+            self._peers[before].discard(peer)
+        self._ids[peer] = engine_id
+        self._peers.setdefault(engine_id, set()).add(peer)
+
+    def others(self, engine_id: bytes, peer: Address) -> list[Address]:
+        """Who else says so."""
+        peers = self._peers.get(engine_id, ())
+        return sorted(one for one in peers if one != peer) if len(peers) > 1 else []
+
+
+class Usm:
+    """Speaks v3 with one device; learns its engine id and follows its clock."""
+
+    version = V3
+
+    def __init__(
+        self,
+        user: User,
+        peer: Address,
+        engines: Engines,
+        now: Callable[[], float],
+        context: str = "",
+    ) -> None:
+        self.user = user
+        self.engine_id = b""
+        self.timeline = Timeline(now)
+        self._peer = peer
+        self._engines = engines
+        self._context = context.encode()
+        self._keys = Keys()
+        self._salt = int.from_bytes(os.urandom(8), "big")
+        self._level = (AUTHENTIC if user.auth else 0) | (PRIVATE if user.priv else 0)
+        self._decrypted = False
+
+    @property
+    def warning(self) -> Outage | None:
+        others = self._engines.others(self.engine_id, self._peer)
+        if not others:
+            return None
+        who = ", ".join(f"{host}:{port}" for host, port in others)
+        return Outage(OutageKind.ENGINE_ID_CONFLICT, f"{who} says the same engine id")
+
+    def template(self, request: Request) -> "Question":
+        return Question(self, request)
+
+    def message(self, request: Request, request_id: int) -> bytes:
+        """The datagram of a request; a discovery as long as the engine id is unknown."""
+        if not self.engine_id:
+            nobody, scoped = User(""), _scope(b"", b"", pdu.get([]).encode(request_id))
+            return build(request_id, REPORTABLE, nobody, Keys(), (b"", 0, 0), scoped)
+        scoped = _scope(self.engine_id, self._context, request.encode(request_id))
+        if not self._level:
+            engine = (self.engine_id, 0, 0)
+            return build(request_id, REPORTABLE, self.user, self._keys, engine, scoped)
+        boots, time = self.timeline.present()
+        salt = b""
+        if self.user.priv is not None:
+            self._salt += 1
+            salt = self.user.priv.salt_of(boots, self._salt)
+        engine = (self.engine_id, boots, time)
+        flags = self._level | REPORTABLE
+        return build(request_id, flags, self.user, self._keys, engine, scoped, salt)
+
+    def open(self, data: bytes) -> bytes:
+        """The response PDU of a datagram (see `message.Message`)."""
+        frame = parse(data)
+        level = frame.flags & (AUTHENTIC | PRIVATE)
+        if level & AUTHENTIC:
+            self._check_signature(data, frame)
+        elif level:
+            raise Malformed("encrypted without authentication")
+        try:
+            body, _ = scoped_pdu(data, frame, self.user, self._keys)
+        except Undecipherable as error:
+            raise Refused(Outage(OutageKind.WRONG_PRIV_KEY, str(error))) from None
+        if body[0] == REPORT:
+            self._report(frame, body)
+        if level & AUTHENTIC and not self.timeline.admits(frame.boots, frame.time):
+            raise _unauthentic("a message from outside the time window (replayed?)")
+        if level != self._level or frame.engine_id != self.engine_id:
+            raise _unauthentic("an answer below the security level that was asked for")
+        kind, at, end = header(body, 0, len(body))
+        if kind != RESPONSE or read_integer(body, at, end)[0] != frame.message_id:
+            raise _unauthentic("an answer to another request")
+        self._decrypted = True
+        return body
+
+    def silent(self) -> Outage | None:
+        """Silence of a device that has answered what was not encrypted."""
+        if self.user.priv is None or not self.timeline.known or self._decrypted:
+            return None
+        detail = "the device answers what is authenticated, not what is encrypted"
+        return Outage(OutageKind.WRONG_PRIV_KEY, detail)
+
+    def _check_signature(self, data: bytes, frame: Frame) -> None:
+        ours = frame.engine_id == self.engine_id and frame.user == self.user.name.encode()
+        if not ours or not is_signed(data, frame, self.user, self._keys):
+            raise _unauthentic("a message was altered, or is not of this device")
+
+    def _report(self, frame: Frame, body: bytes) -> None:
+        """Heed a report, or say what is wrong; always raises."""
+        response = decode_response(body, 0, len(body), REPORT)
+        oid = decode_oid(response.varbinds[0].oid) if response.varbinds else ""
+        kind, detail = _REPORTS.get(oid, (OutageKind.MALFORMED, f"report of {oid or 'nothing'}"))
+        outage = Outage(kind, detail)
+        if oid == _UNKNOWN_ENGINE and frame.engine_id and frame.engine_id != self.engine_id:
+            self._meet(frame.engine_id)
+            raise Again(outage)
+        if oid == _NOT_IN_WINDOW:
+            if not frame.flags & AUTHENTIC:
+                raise Unauthentic(outage)
+            # The report answers a message id of ours and is signed, so it is of now. Some devices
+            # lose their boots: their clock may go back, RFC 3414 would never believe them again.
+            self.timeline.set(frame.boots, frame.time)
+            raise Again(outage)
+        raise Refused(outage)
+
+    def _meet(self, engine_id: bytes) -> None:
+        """Take over an engine id: a new device, or another one at the old address."""
+        if not 5 <= len(engine_id) <= 32:
+            raise Malformed(f"an engine id of {len(engine_id)} octets")
+        self.engine_id = engine_id
+        self.timeline.known = self._decrypted = False
+        self._keys = self._engines.ring.keys(self.user, engine_id)
+        self._engines.claim(engine_id, self._peer)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request to one v3 device."""
+
+    access: Usm
+    request: Request
+
+    def message(self, request_id: int) -> bytes:
+        return self.access.message(self.request, request_id)
+
+    def open(self, data: bytes) -> bytes:
+        return self.access.open(data)
+
+    def silent(self) -> Outage | None:
+        return self.access.silent()
+
+
+def _scope(engine_id: bytes, context: bytes, body: bytes) -> bytes:
+    return tlv(SEQUENCE, tlv(OCTETS, engine_id) + tlv(OCTETS, context) + body)
+
+
+def _unauthentic(detail: str) -> Unauthentic:
+    return Unauthentic(Outage(OutageKind.NOT_AUTHENTIC, detail))
