@@ -187,7 +187,7 @@ def slug(text: str) -> str:
 
 def guess(name: str, unit: str) -> tuple[str, str] | None:
     """(metric, component), or None where neither unit nor name tells."""
-    words = split(name)
+    words = split(re.sub(r"(?<![A-Za-z])(AC|DC)(?![A-Za-z])", "", name))  # no phase pair a-c
     metric = _metric(words, unit)
     if metric is None:
         return None
