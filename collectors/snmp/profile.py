@@ -75,8 +75,8 @@ A *match* in `when` is a number, a text, a list of these (one must fit), `"~rege
 
 Where two points of a device come to the same address (the tenths and the whole-number object, the
 vendor's MIB and UPS-MIB), the one with the higher `rank` (of the point, else of its profile) wins,
-then the one that stands first in the file, if it gives a usable value. Rows of one column that come to the same
-address get their index appended. An OID is read by one point only, bits apart.
+then the one that stands first in the file, if it gives a usable value. Rows of one column that
+come to the same address get their index appended. An OID is read by one point only, bits apart.
 """
 
 import fnmatch
