@@ -237,7 +237,7 @@ class Usm:
         self._keys = Keys()
         self._salt = int.from_bytes(os.urandom(8), "big")
         self._level = (AUTHENTIC if user.auth else 0) | (PRIVATE if user.priv else 0)
-        self._decrypted = False
+        self._heard = False  # any answer since the device was met
 
     @property
     def warning(self) -> Outage | None:
@@ -289,12 +289,21 @@ class Usm:
         kind, at, end = header(body, 0, len(body))
         if kind != RESPONSE or read_integer(body, at, end)[0] != frame.message_id:
             raise _unauthentic("an answer to another request")
-        self._decrypted = True
+        self._heard = True
         return body
 
     def silent(self) -> Outage | None:
-        """Silence of a device that has answered what was not encrypted."""
-        if self.user.priv is None or not self.timeline.known or self._decrypted:
+        """Why a device is silent that has told its engine id or its time.
+
+        net-snmp says nothing to a context it has not, nor to what it can not decrypt.
+        """
+        met = self.timeline.known if self._level else bool(self.engine_id)
+        if not met or self._heard:
+            return None
+        if self._context:
+            detail = "the device tells its time, but nothing of this context"
+            return Outage(OutageKind.UNKNOWN_CONTEXT, detail)
+        if self.user.priv is None:
             return None
         detail = "the device answers what is authenticated, not what is encrypted"
         return Outage(OutageKind.WRONG_PRIV_KEY, detail)
@@ -327,7 +336,7 @@ class Usm:
         if not 5 <= len(engine_id) <= 32:
             raise Malformed(f"an engine id of {len(engine_id)} octets")
         self.engine_id = engine_id
-        self.timeline.known = self._decrypted = False
+        self.timeline.known = self._heard = False
         self._keys = self._engines.ring.keys(self.user, engine_id)
         self._engines.claim(engine_id, self._peer)
 
