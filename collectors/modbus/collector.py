@@ -10,7 +10,7 @@ from collectors.modbus.device import Context, Device, identity_of, why_identifie
 from collectors.modbus.endpoint import Endpoint, Script
 from collectors.modbus.frame import Read
 from collectors.modbus.identify import completed, identify, implausible, read_inventory
-from collectors.modbus.profile import Profile
+from collectors.modbus.profile import Link, Profile
 from collectors.modbus.registers import GROUPS, Registers
 from collectors.profile import Profile as AnyProfile
 from collectors.wheel import Counters, Wheel
@@ -42,6 +42,9 @@ class ModbusCollector:
     async def run(self) -> None:
         """Collect for ever."""
         for device in self.devices:
+            device.prepare()
+            await asyncio.sleep(0)  # many devices: others have their turn between two
+        for device in self.devices:
             device.start()
         async with asyncio.TaskGroup() as group:
             for endpoint in self.endpoints.values():
@@ -57,25 +60,55 @@ class ModbusCollector:
         return endpoint
 
 
-async def probe(target: Target, profiles: Mapping[str, AnyProfile], clock: Clock) -> ProbeResult:
+class Lines:
+    """Endpoints shared by the probes of one command: units behind one gateway take turns."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._open: dict[str, tuple[Endpoint, asyncio.Task[None]]] = {}
+
+    def line(self, target: Target, link: Link) -> tuple[Endpoint, asyncio.Task[None]]:
+        """The endpoint of a target, and the task that serves it."""
+        key = endpoint_name(target.url)
+        if key not in self._open:
+            endpoint = endpoint_of(target.url, link, self._clock)
+            self._open[key] = endpoint, asyncio.create_task(endpoint.run(), name=f"probe {key}")
+        return self._open[key]
+
+    async def close(self) -> None:
+        """Close all connections."""
+        tasks = [task for _, task in self._open.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def probe(
+    target: Target,
+    profiles: Mapping[str, AnyProfile],
+    clock: Clock,
+    lines: Lines | None = None,
+) -> ProbeResult:
     """Identify one device and read it once."""
+    own = Lines(clock) if lines is None else lines
     known = {name: one for name, one in profiles.items() if isinstance(one, Profile)}
     given = known.get(profile_name(target))
     link = link_of(target, given)
-    endpoint = endpoint_of(target.url, link, clock)
     done: asyncio.Future[ProbeResult] = asyncio.get_running_loop().create_future()
 
     def script() -> Script:
         done.set_result((yield from _look(target, given, tuple(known.values()))))
 
-    endpoint.submit(0.0, int(target.url.path), link, script())
-    server = asyncio.create_task(endpoint.run(), name=f"probe {endpoint.name}")
     try:
+        endpoint, server = own.line(target, link)
+        endpoint.submit(0.0, int(target.url.path), link, script())
         await asyncio.wait((done, server), return_when=asyncio.FIRST_COMPLETED)
+        if not done.done():
+            server.result()  # what ended it
         return done.result()
     finally:
-        server.cancel()
-        await asyncio.gather(server, return_exceptions=True)
+        if lines is None:
+            await own.close()
 
 
 def _look(

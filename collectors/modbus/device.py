@@ -72,10 +72,13 @@ class Device:
         endpoint.units.add(self._unit)
         endpoint.on_revival.append(self._revived)
 
-    def start(self) -> None:
-        """Make first contact, a little apart from the other devices."""
+    def prepare(self) -> None:
+        """Say what is expected of a device whose profile is given, before anything is polled."""
         if self._given is not None:
             self._take(self._given, (), {}, "profile given")
+
+    def start(self) -> None:
+        """Make first contact, a little apart from the other devices."""
         self._jobs = [self._context.wheel.once(self._spread, self._contact)]
 
     # --- first contact ---

@@ -15,6 +15,7 @@ from collectors.modbus.device import Context, Device
 from collectors.modbus.endpoint import Script
 from collectors.modbus.frame import Read, data_of
 from collectors.modbus.profile import Link, Profile
+from collectors.probe import probe_all
 from collectors.wheel import Counters, Wheel
 from dcim.clock import ManualClock, SystemClock
 from dcim.model.reading import Outage, OutageKind, Quality
@@ -79,6 +80,7 @@ class Bench:
         self.counters = Counters()
         context = Context(profiles, self.sink, line.clock, self.wheel, self.counters)
         self.device = Device(target("modbus://gw/1", name), line, context, 0)
+        self.device.prepare()
         self.device.start()
         self.wheel.run_due()
 
@@ -422,3 +424,24 @@ async def test_a_server_that_goes_away_is_an_outage_and_comes_back():
         async with pymodbus_server({1: METER_WORDS}, port):
             await sink.until(lambda: bool(sink.latest))
             assert sink.batches[-1].outage is None
+
+
+async def test_probes_of_units_behind_one_gateway_share_its_connection():
+    async def reply(one: Peer, transaction: int, unit: int, pdu: bytes) -> bytes:
+        return framed(transaction, unit, answer({"input": {unit: unit}}, pdu))
+
+    meters = {
+        f"m{unit}": profile(
+            name=f"m{unit}",
+            point=[{"metric": "voltage", "at": {"table": "input", "address": unit}}],
+        )
+        for unit in range(1, 9)
+    }
+    async with peer(reply) as server:
+        targets = [
+            target(f"modbus://127.0.0.1:{server.port}/{unit}", f"m{unit}", f"dev-{unit}")
+            for unit in range(1, 9)
+        ]
+        found = {t.device: r async for t, r in probe_all(targets, meters, SystemClock())}
+    assert [found[f"dev-{unit}"].readings[0].value for unit in range(1, 9)] == list(range(1, 9))
+    assert server.connections == 1
