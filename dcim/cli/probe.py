@@ -1,20 +1,24 @@
 """`dcim probe`: what is on the wire, before any configuration."""
 
+import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from collectors.base import Credentials, Limits, ProbeResult, Target, parse_url
+from collectors.base import Limits, ProbeResult, Target, parse_url
 from collectors.catalog import load_catalog, user_profiles
 from collectors.profile import Profile, ProfileError
+from dcim.cli.credentials import ConfigOption, credentials_of
 from dcim.cli.output import Stop, number, print_json, print_table, run
 from dcim.clock import SystemClock
 from dcim.model.metric import Registry, registry
 from dcim.model.reading import Reading, component_of, rfc3339
+
+RECORDING = ".snmprec"
 
 
 def register(app: typer.Typer) -> None:
@@ -23,7 +27,8 @@ def register(app: typer.Typer) -> None:
 
 def probe(
     urls: Annotated[
-        list[str] | None, typer.Argument(help="snmp://, modbus://, mqtt:// ...")
+        list[str] | None,
+        typer.Argument(help="snmp://, snmp3://, modbus://, mqtt:// ..., or a recording's FILE."),
     ] = None,
     from_file: Annotated[
         Path | None, typer.Option("--from", help="A file with one URL a line, # comments.")
@@ -33,18 +38,22 @@ def probe(
     toml: Annotated[bool, typer.Option("--toml", help="The [[devices]] block to paste.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Show the requests of one poll.")] = False,
     show_secrets: Annotated[bool, typer.Option("--show-secrets")] = False,
+    config: ConfigOption = None,
 ) -> None:
     """Identify each device, read it once, print what it says. Read-only.
 
+    Keys of SNMPv3 stand in DCIM_SNMP3_AUTH and DCIM_SNMP3_PRIV (algorithms in the URL:
+    ?auth=sha256&priv=aes128), or in what ?credentials=NAME refers to in --config.
+    A recording (*.snmprec) is replayed on this machine and probed there.
     Exit code 1 if any device did not answer.
     """
     texts = [*(urls or []), *(_lines(from_file) if from_file else [])]
     if not texts:
         raise Stop("nothing to probe: give URLs or --from FILE", 2)
-    targets = targets_of(texts, profile)
-    failed = run(_probe(targets, _shape(json, toml, plan), show_secrets))
+    show = _shape(json, toml, plan)
+    failed = run(_probe(texts, profile, config, show, show_secrets))
     if failed:
-        raise Stop("" if json else f"{failed} of {len(targets)} did not answer in full")
+        raise Stop("" if json else f"{failed} of {len(texts)} did not answer in full")
 
 
 def _lines(file: Path) -> list[str]:
@@ -55,7 +64,9 @@ def _lines(file: Path) -> list[str]:
     return [text for line in lines if (text := line.partition("#")[0].strip())]
 
 
-def targets_of(texts: Sequence[str], profile: str | None) -> dict[str, tuple[str, Target]]:
+def targets_of(
+    texts: Sequence[str], profile: str | None, config: Path | None = None
+) -> dict[str, tuple[str, Target]]:
     """By device id: the URL as it was given, and the target."""
     targets, faults = {}, []
     for i, text in enumerate(texts):
@@ -66,7 +77,7 @@ def targets_of(texts: Sequence[str], profile: str | None) -> dict[str, tuple[str
             continue
         device = f"device-{i + 1}"
         name = profile or url.query.get("profile", "auto")
-        credentials = Credentials(community=url.user) if url.scheme == "snmp" else Credentials()
+        credentials = credentials_of(url, config)
         targets[device] = (text, Target(device, url, name, credentials=credentials))
     if faults:
         raise Stop("\n".join(faults), 2)
@@ -83,21 +94,47 @@ def _shape(json: bool, toml: bool, plan: bool) -> Printer:
 
 
 async def _probe(
-    targets: Mapping[str, tuple[str, Target]], show: Printer, show_secrets: bool
+    texts: Sequence[str],
+    profile: str | None,
+    config: Path | None,
+    show: Printer,
+    show_secrets: bool,
 ) -> int:
     """Print every result as it comes; returns how many devices did not answer."""
     from collectors.probe import probe_all
 
     catalog = read_catalog()
-    wanted = {target.profile for _, target in targets.values()} - {"auto", *catalog}
-    if wanted:
-        raise Stop(f"no such profile: {', '.join(sorted(wanted))}; see `dcim profiles`", 2)
     failed = 0
-    async for target, result in probe_all([t for _, t in targets.values()], catalog, SystemClock()):
-        text = targets[target.device][0] if show_secrets else str(target.url)
-        show(text, target, result)
-        failed += result.outage is not None and not result.readings
+    async with replayed([text for text in texts if text.endswith(RECORDING)]) as replays:
+        targets = targets_of([replays.get(text, text) for text in texts], profile, config)
+        wanted = {target.profile for _, target in targets.values()} - {"auto", *catalog}
+        if wanted:
+            raise Stop(f"no such profile: {', '.join(sorted(wanted))}; see `dcim profiles`", 2)
+        files = {url: file for file, url in replays.items()}
+        probed = probe_all([t for _, t in targets.values()], catalog, SystemClock())
+        async for target, result in probed:
+            given = targets[target.device][0]
+            text = given if show_secrets else files.get(given, str(target.url))
+            show(text, target, result)
+            failed += result.outage is not None and not result.readings
     return failed
+
+
+@contextlib.asynccontextmanager
+async def replayed(files: Sequence[str]) -> AsyncIterator[dict[str, str]]:
+    """Recordings answered for on this machine: file -> URL."""
+    if not files:
+        yield {}
+        return
+    from fixtures.peers.replay import Recording, ReplayAgent
+
+    try:
+        recordings = {f"r{n}": Recording.load(Path(file)) for n, file in enumerate(files)}
+    except OSError as error:
+        raise Stop(f"{error.filename}: {error.strerror}", 2) from None
+    async with await ReplayAgent(recordings).start() as agent:
+        urls = (f"snmp://{name}@127.0.0.1:{agent.port}" for name in recordings)
+        yield dict(zip(files, urls, strict=True))
 
 
 def read_catalog() -> dict[str, Profile]:
@@ -125,6 +162,7 @@ def _print_json(text: str, target: Target, result: ProbeResult) -> None:
 def identity_line(text: str, result: ProbeResult) -> dict[str, Any]:
     """What a device is: the first object of its JSON."""
     identity = result.identity
+    partial = {"outage": result.outage.kind} if result.outage is not None else {}
     return {
         "target": text,
         "profile": list(identity.profiles),
@@ -134,7 +172,7 @@ def identity_line(text: str, result: ProbeResult) -> dict[str, Any]:
         "identity": identity.identity,
         "candidates": list(identity.candidates),
         "inventory": identity.inventory,
-    }
+    } | partial
 
 
 def _reading(reading: Reading, known: Registry) -> dict[str, Any]:
@@ -208,6 +246,8 @@ def print_toml(text: str, target: Target, result: ProbeResult) -> None:
     print(f'id = "{name}"                # {identity.vendor} {identity.model}'.rstrip())
     print(f'profile = "{identity.profiles[0] if len(identity.profiles) == 1 else "auto"}"')
     print(f'address = "{target.url}"')
+    if target.url.scheme == "snmp3" and "credentials" not in target.url.query:
+        print('credentials = "snmp3"        # [credentials.snmp3] auth_key_env, priv_key_env ...')
     if target.url.scheme == "snmp":
         print('credentials = "snmp-ro"      # [credentials.snmp-ro] community_env = "DCIM_SNMP_RO"')
     print('place = "hall-1"             # the rack, row or hall it stands in\n')

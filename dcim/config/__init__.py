@@ -8,6 +8,7 @@ from dcim.config.load import (
     User,
     WebhookSettings,
     load,
+    load_credentials,
 )
 from dcim.config.secrets import MissingSecret
 
@@ -21,4 +22,5 @@ __all__ = [
     "User",
     "WebhookSettings",
     "load",
+    "load_credentials",
 ]

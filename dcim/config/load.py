@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from collectors.base import Intervals, Override, Target, parse_url
+from collectors.base import Credentials, Intervals, Override, Target, parse_url
 from collectors.catalog import load_catalog, user_profiles
 from collectors.profile import Profile
 from dcim.config.boundary import check_feeds, check_metering
@@ -114,6 +114,16 @@ def load(
     check_metering(draft, references, known, report)
     report.raise_all()
     return _build(path, draft, Secrets(env, path.parent), profiles, known)
+
+
+def load_credentials(path: Path, name: str, env: Mapping[str, str]) -> Credentials:
+    """One `[credentials.NAME]` with its secrets. ConfigError, or MissingSecret."""
+    tables, report = _read(Path(path))
+    draft = read_draft(tables, report)
+    report.raise_all()
+    if name not in draft.credentials:
+        raise MissingSecret(f"there is no [credentials.{name}]")
+    return Secrets(env, Path(path).parent).credentials(name, draft.credentials[name])
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Report]:

@@ -1,0 +1,45 @@
+"""Secrets for commands that talk to devices themselves: from the environment or a configuration."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from collectors.base import Credentials, Url
+from dcim.cli.output import Stop
+from dcim.config import ConfigError, MissingSecret, load_credentials
+
+AUTH_ENV, PRIV_ENV = "DCIM_SNMP3_AUTH", "DCIM_SNMP3_PRIV"
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The dcim.toml whose [credentials.NAME] URLs refer to."),
+]
+
+
+def credentials_of(url: Url, config: Path | None) -> Credentials:
+    """What `?credentials=NAME` refers to, else v3 keys of the environment, else the community."""
+    name = url.query.get("credentials")
+    if name is not None and (config is not None or Path("dcim.toml").is_file()):
+        return _configured(name, config or Path("dcim.toml"))
+    if url.scheme == "snmp3":
+        return Credentials(
+            user=url.user,
+            auth_protocol=url.query.get("auth", "sha" if os.environ.get(AUTH_ENV) else ""),
+            auth_key=os.environ.get(AUTH_ENV, ""),
+            priv_protocol=url.query.get("priv", "aes128" if os.environ.get(PRIV_ENV) else ""),
+            priv_key=os.environ.get(PRIV_ENV, ""),
+        )
+    return Credentials(community=url.user) if url.scheme == "snmp" else Credentials()
+
+
+def _configured(name: str, file: Path) -> Credentials:
+    try:
+        return load_credentials(file, name, os.environ)
+    except ConfigError as error:
+        for fault in error.faults:
+            print(fault, file=sys.stderr)
+        raise Stop(f"{file}: no credentials to take from it", 2) from None
+    except MissingSecret as error:
+        raise Stop(f"{file}: {error}", 2) from None
