@@ -5,6 +5,7 @@ import socket
 from collections.abc import Awaitable
 
 import pytest
+import uvloop
 
 from collectors.base import CollectError
 from collectors.snmp import pdu
@@ -14,6 +15,7 @@ from collectors.snmp.message import V1, V2C, Community
 from collectors.snmp.transport import Transport
 from dcim.model.reading import Outage, OutageKind
 from fixtures.peers.replay import Recording, ReplayAgent
+from tests.collectors.snmp.peers import UPS
 
 TABLE = "1.3.6.1.4.1.9999.2.1"
 
@@ -68,6 +70,24 @@ async def test_a_closed_port_is_refused_at_once(transport):
     async with asyncio.timeout(0.9):
         outage = await fails(one.get([SYS_UP_TIME]))
     assert outage.kind is OutageKind.REFUSED
+
+
+@pytest.mark.skipif(not hasattr(socket, "MSG_ERRQUEUE"), reason="the OS does not tell")
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_refusal_leaves_the_socket_hearing(new_loop):
+    """libuv stops watching a descriptor that once reports an error."""
+
+    async def ask() -> None:
+        transport = Transport(asyncio.get_running_loop())
+        recording = Recording.parse(UPS.splitlines())
+        async with await ReplayAgent({"ups": recording}).start("127.0.0.1") as well:
+            one = Client(transport, ("127.0.0.2", well.port), Community(V2C, b"ups"))
+            assert (await fails(one.get([SYS_UP_TIME]))).kind is OutageKind.REFUSED
+            assert await client(transport, well, "ups", tries=1).get([SYS_UP_TIME])
+        transport.close()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(ask())
 
 
 async def test_an_answer_from_another_address_is_ignored_and_counted(transport):
