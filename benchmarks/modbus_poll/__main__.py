@@ -1,0 +1,174 @@
+"""Runs all clients one after the other and prints a table.
+
+usage: python -m benchmarks.modbus_poll [--devices 500] [--seconds 15] [--only gateway|polling]
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from benchmarks.modbus_poll.clients import (
+    GATEWAY,
+    GATEWAY_INTERVAL_S,
+    GATEWAY_UNITS,
+    POLLING,
+    VALUES,
+    Client,
+    telegraf,
+)
+from benchmarks.modbus_poll.server import DEAD_UNITS
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_CLIENT_CORE, _SERVER_CORE = 0, -1
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a client took while it polled."""
+
+    cpu: float  # of one core
+    megabytes: float
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--devices", type=int, default=500)
+    options.add_argument("--seconds", type=float, default=15)
+    options.add_argument("--only", choices=["polling", "gateway"])
+    given = options.parse_args()
+    if given.only != "gateway":
+        polling(given.devices, given.seconds)
+    if given.only != "polling":
+        gateway(max(30.0, 2 * given.seconds))
+
+
+def polling(devices: int, seconds: float) -> None:
+    """CPU per value of every client, against one and the same server."""
+    points = devices * VALUES
+    print(f"{devices} connections x {VALUES} float32 every second ({2 * points} registers/s)\n")
+    costs: dict[str, Cost] = {}
+    with server("meters") as (_, port):
+        for client in available(POLLING):
+            costs[client.name] = measured(client, devices, port, seconds)
+    reference = next((costs[n] for n in costs if n.startswith("Telegraf")), None)
+    rows = []
+    for name, cost in costs.items():
+        ratio = f"{cost.cpu / reference.cpu:.2f}" if reference else "-"
+        per_point = f"{cost.cpu / points * 1e6:.2f}"
+        memory = f"{cost.megabytes:.0f}"
+        rows.append((name, f"{100 * cost.cpu:.1f}", per_point, memory, ratio))
+    table(("client", "CPU % of a core", "us a value", "MB", "x Telegraf"), rows)
+
+
+def gateway(seconds: float) -> None:
+    """How often the living units of a shared line are read beside two dead ones."""
+    print(
+        f"\n{GATEWAY_UNITS} units behind one gateway at 9600 baud, {len(DEAD_UNITS)} of them dead, "
+        f"wanted every {GATEWAY_INTERVAL_S} s, for {seconds:g} s\n"
+    )
+    rows = []
+    for client in available(GATEWAY):
+        with server("gateway") as (process, port):
+            measured(client, GATEWAY_UNITS, port, seconds)
+            reads = ended(process)
+        gaps = [after - before for times in reads.values() for before, after in pairwise(times)]
+        if not gaps:
+            rows.append((client.name, str(len(reads)), "-", "-", "-"))
+            continue
+        worst = max(gaps)
+        late = sum(gap > 1.5 * GATEWAY_INTERVAL_S for gap in gaps) / len(gaps)
+        mean = f"{statistics.mean(gaps):.2f}"
+        rows.append((client.name, str(len(reads)), mean, f"{worst:.2f}", f"{100 * late:.0f}"))
+    table(("client", "units read", "mean interval s", "longest s", "% over 1.5 x"), rows)
+
+
+def available(clients: Sequence[Client]) -> Iterator[Client]:
+    """Without Telegraf where it is not to be had."""
+    peer = telegraf() is not None
+    yield from (c for c in clients if peer or not c.name.startswith("Telegraf"))
+
+
+@contextmanager
+def server(kind: str) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """A server's process and its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    cores = sorted(os.sched_getaffinity(0))
+    command = [sys.executable, "-m", "benchmarks.modbus_poll.server", kind, str(port)]
+    process = subprocess.Popen(
+        [*command, str(cores[_SERVER_CORE])], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    try:
+        yield process, port
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def ended(process: "subprocess.Popen[str]") -> dict[str, list[float]]:
+    """Stop the gateway; the times of every unit's reads."""
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout is not None
+    reads: dict[str, list[float]] = json.loads(process.stdout.readline())
+    return reads
+
+
+def measured(client: Client, devices: int, port: int, seconds: float) -> Cost:
+    """Run a client; what it takes once it has settled."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = client.write(Path(folder), devices, port)
+        with open(Path(folder) / "log", "w") as log:
+            core = str(sorted(os.sched_getaffinity(0))[_CLIENT_CORE])
+            process = subprocess.Popen(["taskset", "-c", core, *command], stdout=log, stderr=log)
+        try:
+            time.sleep(10)
+            before, started = _cpu_s(process.pid), time.monotonic()
+            time.sleep(seconds)
+            cpu = (_cpu_s(process.pid) - before) / (time.monotonic() - started)
+            return Cost(cpu, _megabytes(process.pid))
+        except FileNotFoundError:
+            said = (Path(folder) / "log").read_text()[-500:]
+            raise SystemExit(f"{client.name} ended early: {said}") from None
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _megabytes(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    print("| " + " | ".join(header) + " |")
+    print("|" + " --- |" * len(header))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    main()
