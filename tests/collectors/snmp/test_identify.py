@@ -3,7 +3,7 @@
 import pytest
 
 from collectors.snmp.identify import Found, describe
-from collectors.snmp.resolve import Answers
+from collectors.snmp.place import Answers
 
 
 @pytest.mark.parametrize(

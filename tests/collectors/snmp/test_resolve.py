@@ -443,7 +443,7 @@ scale = 0.01
 limits = { high_critical = 8, scale = 1 }
 """
     _, found = read(text, {".2.1.7.1": 309, ".2.1.8.1": 24})
-    assert found.limits == {"d/input/1/current": Limits(high_critical=pytest.approx(24.0))}
+    assert found.limits == {"d/input/1/current": Limits(high_critical=24.0)}
 
 
 def test_each_stands_in_references_of_a_match_too():
