@@ -91,8 +91,11 @@ class Client:
         self._transport = transport
 
     async def knock(self) -> None:
-        """One small question, soon given up; CollectError where the device is silent."""
-        await self.ask(pdu.get([encode_oid(SYS_UP_TIME)]), tries=_KNOCKS)
+        """One small question, soon given up; CollectError where the device is silent or refuses."""
+        response = await self.ask(pdu.get([encode_oid(SYS_UP_TIME)]), tries=_KNOCKS)
+        if response.status == ErrorStatus.AUTHORIZATION_ERROR:
+            detail = "the device has no view for this user, context and security level"
+            raise CollectError(OutageKind.NO_ACCESS, detail)
 
     async def ask(self, request: Request, tries: int | None = None) -> Response:
         """One request and its response; CollectError where none comes or it is nonsense."""

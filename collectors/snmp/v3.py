@@ -253,9 +253,9 @@ class Usm:
     def message(self, request: Request, request_id: int) -> bytes:
         """The datagram of a request; a discovery as long as the engine id is unknown."""
         if not self.engine_id:
-            nobody, scoped = User(""), _scope(b"", b"", pdu.get([]).encode(request_id))
+            nobody, scoped = User(""), scope(b"", b"", pdu.get([]).encode(request_id))
             return build(request_id, REPORTABLE, nobody, Keys(), (b"", 0, 0), scoped)
-        scoped = _scope(self.engine_id, self._context, request.encode(request_id))
+        scoped = scope(self.engine_id, self._context, request.encode(request_id))
         if not self._level:
             engine = (self.engine_id, 0, 0)
             return build(request_id, REPORTABLE, self.user, self._keys, engine, scoped)
@@ -358,7 +358,8 @@ class Question:
         return self.access.silent()
 
 
-def _scope(engine_id: bytes, context: bytes, body: bytes) -> bytes:
+def scope(engine_id: bytes, context: bytes, body: bytes) -> bytes:
+    """A PDU with the engine and the context it is for."""
     return tlv(SEQUENCE, tlv(OCTETS, engine_id) + tlv(OCTETS, context) + body)
 
 
