@@ -181,7 +181,14 @@ class _Item:
     when: _Value | None
     placed: Placed
     exponent: _Value | None
-    nan_absent: bool = False  # "not a number" says that the part is not there
+    nan_absent: bool  # "not a number" says that the part is not there
+
+    @property
+    def plain(self) -> bool:
+        """A number that needs no more than its channel: the usual case, decoded in one go."""
+        conditional = self.absent or self.when is not None or self.exponent is not None
+        whole = len(self.value.slots) == 1 and self.value.finish is None
+        return whole and not conditional and self.channel.states is None
 
 
 class Program:
@@ -194,6 +201,12 @@ class Program:
         self._items = [
             item for placed, channel in points if (item := self._item(placed, channel)) is not None
         ]
+        self._plain = [
+            (item.value.slots[0], item.channel.number, item.block)
+            for item in self._items
+            if item.plain
+        ]
+        self._items = [item for item in self._items if not item.plain]
         self._unpackers = [_Unpacker(block.read.address) for block in blocks]
         self._compile()
 
@@ -206,7 +219,11 @@ class Program:
             if answer is not None:
                 self._unpackers[index].run(answer.data, slots)
                 times[index] = answer.ts
-        readings: list[Reading] = []
+        readings = [
+            number(raw, times[block])
+            for slot, number, block in self._plain
+            if (raw := slots[slot]) is not None
+        ]
         absent: list[str] = []
         for item in self._items:
             raw = item.value.of(slots)

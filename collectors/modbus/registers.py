@@ -87,6 +87,10 @@ class Registers:
             ]
             for group in GROUPS
         }
+        self._scattered = {
+            group: [point for point in points if point[0].at.words]
+            for group, points in self._points.items()
+        }
         self._link = link
         self._missing: set[Span] = set()  # refused as illegal
         self._failing: dict[Group, bool] = dict.fromkeys(GROUPS, False)
@@ -141,7 +145,7 @@ class Registers:
         if len(poll.answers) == len(poll.kept) and absent != self._absent[group]:
             self._absent[group] = absent
             result.changed = True
-        if poll.answers:
+        if poll.answers and poll.failed:
             result.readings.extend(self._unreadable(group, poll))
         failing = bool(poll.failed)
         if poll.complete:
@@ -168,9 +172,7 @@ class Registers:
 
     def _check_torn(self, group: Group, poll: "_Poll", result: Result) -> TornScript:
         """Values whose words came in different reads: look once more at the most significant."""
-        for placed, one in self._points[group]:
-            if not placed.at.words:
-                continue
+        for placed, one in self._scattered[group]:
             homes = [poll.home(Span(placed.at.table, word)) for word in placed.at.words]
             if None in homes or len(set(homes)) == 1 or homes[0] is None:
                 continue
