@@ -13,14 +13,18 @@ from random import Random
 
 import uvicorn
 
+from collectors.base import Target
 from collectors.modbus.collector import ModbusCollector
 from collectors.mqtt.collector import MqttCollector
 from collectors.snmp.collector import SnmpCollector
+from collectors.snmp.traps import TrapLog
+from collectors.snmp.traps_receiver import TrapReceiver
 from collectors.wheel import Counters, Wheel
 from dcim import __version__, log
 from dcim.api.agent import Agent as ApiAgent
 from dcim.api.app import create
 from dcim.api.stream import Stream
+from dcim.api.views import traps_out
 from dcim.clock import Clock, SystemClock
 from dcim.config import Config, ConfigError, MissingSecret, WebhookSettings, load
 from dcim.hub import Hub
@@ -68,22 +72,32 @@ class Plant:
         self.wheel = Wheel(agent.clock)
         self.counters = {name: Counters() for name in COLLECTORS}
         self._clock = agent.clock
+        self._traps = agent.traps
 
     def start(self, group: asyncio.TaskGroup) -> Sequence[asyncio.Task[None]]:
         """Start polling; cancel all the tasks to stop."""
         jobs = {"wheel": self.wheel.run, "tick": self._tick, "webhooks": self.webhooks.run}
         for name, collector in COLLECTORS.items():
             targets = [t for t in self.config.targets if t.url.protocol == name]
-            if targets:
-                jobs[name] = collector(
+            if targets or (name == "snmp" and self.config.agent.traps is not None):
+                one = collector(
                     targets,
                     self.config.profiles,
                     self.hub,
                     self._clock,
                     self.wheel,
                     self.counters[name],
-                ).run
+                )
+                jobs[name] = one.run
+                if isinstance(one, SnmpCollector) and self.config.agent.traps is not None:
+                    jobs["traps"] = self._trap_receiver(one, targets, self.config.agent.traps).run
         return [group.create_task(keep_running(name, job), name=name) for name, job in jobs.items()]
+
+    def _trap_receiver(
+        self, polled: SnmpCollector, targets: Sequence[Target], listen: tuple[str, int]
+    ) -> TrapReceiver:
+        file = self.config.agent.state_dir / "snmp-engine.json"
+        return TrapReceiver(listen, targets, polled, self._traps, self._clock, file)
 
     async def _tick(self) -> None:
         while True:
@@ -100,6 +114,7 @@ class Agent:
         self.clock = clock
         self.live = Live()
         self.stream = Stream(clock)
+        self.traps = TrapLog()
         self._config = config
         self._reloads: asyncio.Queue[Config] = asyncio.Queue(1)
 
@@ -145,6 +160,7 @@ class Agent:
             store=self.writer.store,
             store_status=self.writer.status,
             reload=self.reload,
+            traps=lambda: traps_out(self.traps),
             kept=self.journal.flush,
         )
         server = _Server(

@@ -29,6 +29,7 @@ from dcim.model.wire import (
     ShelveIn,
     SiteOut,
     StatusOut,
+    TrapsOut,
     TrendOut,
     UsageOut,
 )
@@ -169,6 +170,9 @@ class Client:
 
     async def alarms(self) -> list[AlarmOut]:
         return await self._get(list[AlarmOut], "/v1/alarms")
+
+    async def traps(self) -> TrapsOut:
+        return await self._get(TrapsOut, "/v1/traps")
 
     async def racks(self) -> list[RackOut]:
         return await self._get(list[RackOut], "/v1/racks")

@@ -10,6 +10,7 @@ from collectors.snmp.client import Stats
 from collectors.snmp.device import Device, Surroundings
 from collectors.snmp.survey import snmp_profiles
 from collectors.snmp.transport import Counts, Transport
+from collectors.snmp.traps import hint_of
 from collectors.wheel import Counters, Wheel
 from dcim.clock import Clock
 
@@ -37,6 +38,8 @@ class SnmpCollector:
         self._wheel = wheel
         self._counters = counters
         self._devices: dict[str, Device] = {}
+        self._hosts: dict[str, list[str]] = {}
+        self._hosts_at = float("-inf")
 
     async def run(self) -> None:
         """Find, plan and poll every target until cancelled."""
@@ -63,6 +66,24 @@ class SnmpCollector:
             for device in self._devices.values():
                 device.stop()
             transport.close()
+
+    def devices_at(self, host: str) -> Sequence[str]:
+        """Devices that answer at an address, as of a second ago at most."""
+        now = self._clock.now()
+        if now - self._hosts_at > 1.0:
+            self._hosts_at = now
+            self._hosts = {}
+            for name, device in self._devices.items():
+                self._hosts.setdefault(device.host, []).append(name)
+        return self._hosts.get(host, ()) if host else ()
+
+    def hint(self, device: str, oid: str) -> str | None:
+        """What a trap of a device means, None where its profiles do not know it."""
+        return hint_of(self._devices[device].profiles, oid)
+
+    def confirm(self, device: str) -> None:
+        """Poll a device at once: it has said that something happened."""
+        self._devices[device].confirm()
 
     def stats(self) -> dict[str, Stats]:
         """Requests, timeouts, errors and latency by device."""

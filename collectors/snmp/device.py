@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,6 +23,8 @@ _RESURVEY_S = 3600.0  # scales, names, new rows and missing columns are looked a
 _SOONEST_RESURVEY_S = 60.0  # where a poll finds that something has gone
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 2.0, 60.0
 _UNKNOWN_RETRY_S = 300.0
+_SOONEST_CONFIRM_S = 1.0  # between polls that traps ask for
+_LONGEST_CONFIRMED_S = 60.0  # polls of longer intervals are not what a trap is about
 _FAILED_POLLS = 2  # so many in a row without any answer: the device is away
 _UP_TIME, _OBJECT_ID = encode_oid(SYS_UP_TIME), encode_oid(SYS_OBJECT_ID)
 
@@ -70,6 +72,18 @@ class Device:
         self._jobs: list[Job] = []
         self._retry_s = _FIRST_RETRY_S
         self._surveying = False
+        self._confirm_job: Job | None = None
+        self._confirmed_at = float("-inf")
+
+    @property
+    def profiles(self) -> Sequence[SnmpProfile]:
+        """Those that fit the device, none while it is away."""
+        return self._known.survey.found.profiles if self._known is not None else ()
+
+    @property
+    def host(self) -> str:
+        """Its numeric address, empty while it is away."""
+        return self._known.client.peer[0] if self._known is not None else ""
 
     @property
     def limits(self) -> Mapping[str, Limits]:
@@ -80,8 +94,29 @@ class Device:
         """Look for the device, `delay_s` from now."""
         self._jobs.append(self._around.wheel.once(delay_s, self._look))
 
+    def confirm(self) -> None:
+        """Poll at once; however often this is asked for, at most once a second."""
+        if self._known is None or self._confirm_job is not None:
+            return
+        wait_s = self._confirmed_at + _SOONEST_CONFIRM_S - self._around.clock.now()
+        self._confirm_job = self._around.wheel.once(max(0.0, wait_s), self._confirmed)
+
+    def _confirmed(self, _due: float) -> None:
+        self._confirm_job = None
+        self._confirmed_at = self._around.clock.now()
+        polls = self._known.polls if self._known is not None else []
+        polls = [poll for poll in polls if poll.plan.interval_s <= _LONGEST_CONFIRMED_S]
+        for poll in polls:
+            if poll.busy:
+                self.confirm()  # it may have read before the event: once more
+            else:
+                poll.start()
+
     def stop(self) -> None:
         """Cancel polls and whatever is under way."""
+        if self._confirm_job is not None:
+            self._confirm_job.cancelled = True
+            self._confirm_job = None
         for job in self._jobs:
             job.cancelled = True
         self._jobs.clear()
@@ -130,7 +165,9 @@ class Device:
         if not done.found.profiles:
             self.stop()
             self._known = None
-            detail = f"no profile knows it: {done.identity.identity}"
+            detail = f"{done.found.unread}: {done.identity.identity}"
+            if done.identity.kind:
+                self._around.sink.identified(done.identity)
             self._publish(Result(outage=Outage(OutageKind.UNIDENTIFIED, detail)))
             self.begin(_UNKNOWN_RETRY_S * random.uniform(0.8, 1.2))
             return

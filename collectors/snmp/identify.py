@@ -35,6 +35,14 @@ class Found:
     roots: dict[str, Value] = field(default_factory=dict)  # first object below each table found
     enterprises: list[str] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)  # profiles looked at and not taken
+    named: SnmpProfile | None = None  # what it calls itself, where no such profile fits
+
+    @property
+    def unread(self) -> str:
+        """Why there is nothing to read, for people."""
+        if self.named is None:
+            return "no profile knows it"
+        return f"it calls itself {self.named.name} and has none of that profile's objects"
 
 
 @cache
@@ -66,6 +74,9 @@ async def identify(client: Client, profiles: Mapping[str, SnmpProfile], wish: st
     fitting = [p for p in candidates if _fits(p, found, present)]
     found.profiles = _settled(fitting)
     found.passed_over = [p.name for p in candidates if p not in found.profiles]
+    if all(p.fallback for p in found.profiles):
+        named = [p for p in candidates if _named(p, found)]
+        found.named = max(named, key=lambda p: _naming(p, found), default=None)
     return found
 
 
@@ -92,11 +103,19 @@ async def _enterprises(client: Client) -> list[str]:
 
 def _named(profile: SnmpProfile, found: Found) -> bool:
     """Whether sysObjectID or sysDescr names the family."""
+    by_text, digits, _ = _naming(profile, found)
+    return by_text or digits > 0
+
+
+def _naming(profile: SnmpProfile, found: Found) -> tuple[bool, int, int]:
+    """How well sysDescr and sysObjectID name the family; the greater, the better."""
     told = f"{found.sys_object_id}."
     identify = profile.identify
-    by_number = any(told.startswith(prefix.strip(".") + ".") for prefix in identify.sys_object_id)
-    by_text = identify.sys_descr is not None and re.search(identify.sys_descr, found.sys_descr)
-    return by_number or bool(by_text)
+    prefixes = (prefix.strip(".") + "." for prefix in identify.sys_object_id)
+    digits = max((len(prefix) for prefix in prefixes if told.startswith(prefix)), default=0)
+    pattern = identify.sys_descr
+    by_text = pattern is not None and re.search(pattern, found.sys_descr) is not None
+    return by_text, digits, profile.rank
 
 
 def _candidate(profile: SnmpProfile, found: Found) -> bool:
@@ -139,15 +158,16 @@ def describe(device: str, found: Found, answers: Answers) -> Identity:
     inventory = _inventory(found.profiles, answers)
     maker = _maker(found)
     kind, vendor, model = "", maker, ""
-    if found.profiles:
-        best = found.profiles[0]
+    best = found.named or next(iter(found.profiles), None)
+    if best is not None:
         fits = (v for v in best.variant if Place(best, answers).fits(v.when))
         variant = next(fits, None)
         kind = (variant.kind if variant else None) or best.kind
         own = (variant.vendor if variant else None) or best.vendor
         told = inventory.get("vendor", "")
         vendor = own if own != "Generic" else " ".join(_distinct([maker, told])) or own
-        model = inventory.get("model") or (variant.model if variant else None) or best.model
+        model = inventory.get("model") or _model_told(best, found.sys_descr)
+        model = model or (variant.model if variant else None) or best.model
     return Identity(
         device,
         kind,
@@ -158,6 +178,13 @@ def describe(device: str, found: Found, answers: Answers) -> Identity:
         tuple(found.passed_over),
         inventory,
     )
+
+
+def _model_told(profile: SnmpProfile, sys_descr: str) -> str:
+    """The model that sysDescr tells, where the profile knows how."""
+    pattern = profile.identify.sys_descr_model
+    told = re.search(pattern, sys_descr) if pattern is not None else None
+    return told[1].strip() if told is not None else ""
 
 
 def _maker(found: Found) -> str:

@@ -71,6 +71,9 @@ A *match* in `when` is a number, a text, a list of these (one must fit), `"~rege
 `">9"`, `"<0"`, `"exists"` or `"missing"`. Keys beside references: `index...`, `name`,
 `sysObjectID` (text without a leading dot), `sysDescr`.
 
+`[[trap]]` with `oid` (of the notification, a leading dot as elsewhere) and `hint` (what it means, for
+people): such a trap or inform of the device has it polled at once.
+
 `[defaults]` of the file and `defaults = { absent = [-1] }` of a table hold for all their points.
 
 Where two points of a device come to the same address (the tenths and the whole-number object, the
@@ -218,11 +221,13 @@ class Identify(Strict):
     """How a device of this family is told.
 
     It is one when its sysObjectID or sysDescr fits, and one of `tables` exists if any are stated.
-    Agents lie about sysObjectID: tables alone are enough, unless `strict`.
+    Agents lie about sysObjectID: tables alone are enough, unless `strict`. A device that has none
+    of any profile's tables is what it calls itself: sysDescr first, then the longest prefix.
     """
 
     sys_object_id: tuple[str, ...] = ()  # prefixes
     sys_descr: str | None = None  # regex, searched
+    sys_descr_model: str | None = None  # regex, searched: group 1 is the model
     tables: tuple[str, ...] = ()
     strict: bool = False
     unless: Annotated[
@@ -236,11 +241,25 @@ class Identify(Strict):
             _compiled(pattern)
         return pattern
 
+    @field_validator("sys_descr_model")
+    @classmethod
+    def _model_pattern_compiles(cls, pattern: str | None) -> str | None:
+        if pattern is not None and not _compiled(pattern).groups:
+            raise ValueError("sys_descr_model needs a group around the model")
+        return pattern
+
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not (self.sys_object_id or self.sys_descr or self.tables):
             raise ValueError("expected sys_object_id, sys_descr or tables")
         return self
+
+
+class Trap(Strict):
+    """A notification that is worth a look at the device."""
+
+    oid: str
+    hint: str
 
 
 class Variant(Strict):
@@ -277,6 +296,7 @@ class SnmpProfile(Profile):
     variant: tuple[Variant, ...] = ()
     point: tuple[SnmpPoint, ...] = ()
     table: tuple[Table, ...] = ()
+    trap: tuple[Trap, ...] = ()
     max_varbinds: Annotated[int, Field(ge=1, le=128)] = 24
     bulk: bool = True  # False: the agent's GETBULK is broken
 
@@ -298,6 +318,7 @@ class SnmpProfile(Profile):
     @model_validator(mode="after")
     def _oids_are_oids(self) -> Self:
         stated = [*self.identify.tables, *(p.at for p in self.point), *(t.at for t in self.table)]
+        stated += [trap.oid for trap in self.trap]
         wrong = [at for at in stated if not _OID.fullmatch(self.oid(at))]
         if wrong:
             raise ValueError(f"not an object identifier: {', '.join(wrong)}")

@@ -88,7 +88,7 @@ async def probe(
             transport.close()
     outage = client.fault or client.access.warning
     if not done.found.profiles:
-        detail = f"no profile knows it: {done.identity.identity}"
+        detail = f"{done.found.unread}: {done.identity.identity}"
         outage = Outage(OutageKind.UNIDENTIFIED, detail)
     readings = [reading for reading in done.resolved.readings if reading is not None]
     return ProbeResult(done.identity, readings, outage, done.resolved.limits, done.resolved.notes)

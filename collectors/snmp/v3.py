@@ -142,7 +142,7 @@ def is_signed(data: bytes, frame: Frame, user: User, keys: Keys) -> bool:
 
 
 def scoped_pdu(data: bytes, frame: Frame, user: User, keys: Keys) -> tuple[bytes, bytes]:
-    """(PDU, context name) of a message that is authentic; Undecipherable, Malformed."""
+    """(PDU, the context as it came) of an authentic message; Undecipherable, Malformed."""
     if frame.flags & PRIVATE:
         if user.priv is None:
             raise Undecipherable("encrypted, but the user has no privacy key")
@@ -159,10 +159,11 @@ def _scoped(data: bytes, at: int, end: int) -> tuple[bytes, bytes]:
     tag, at, end = header(data, at, end)
     if tag != SEQUENCE:
         raise Malformed("no scoped PDU")
+    start = at
     _, at = _octets(data, at, end)
-    context, at = _octets(data, at, end)
+    _, at = _octets(data, at, end)
     _, _, stop = header(data, at, end)
-    return data[at:stop], context
+    return data[at:stop], data[start:at]
 
 
 class Timeline:
@@ -360,7 +361,12 @@ class Question:
 
 def scope(engine_id: bytes, context: bytes, body: bytes) -> bytes:
     """A PDU with the engine and the context it is for."""
-    return tlv(SEQUENCE, tlv(OCTETS, engine_id) + tlv(OCTETS, context) + body)
+    return tlv(SEQUENCE, context_of(engine_id, context) + body)
+
+
+def context_of(engine_id: bytes, name: bytes) -> bytes:
+    """A context as it stands before a PDU."""
+    return tlv(OCTETS, engine_id) + tlv(OCTETS, name)
 
 
 def _unauthentic(detail: str) -> Unauthentic:

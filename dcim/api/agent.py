@@ -14,7 +14,7 @@ from dcim.live import Live
 from dcim.model.alarm import Alarm, AlarmEvent
 from dcim.model.asset import Site
 from dcim.model.metric import Registry
-from dcim.model.wire import StoreOut, TrendBucket, UsageOut, WebhookOut
+from dcim.model.wire import StoreOut, TrapsOut, TrendBucket, UsageOut, WebhookOut
 
 Action = tuple[str, tuple[AlarmEvent, ...]]
 
@@ -77,6 +77,7 @@ class Agent:
     usage: Callable[[float, float], UsageOut] | None = None  # of a window, UTC seconds
     store_status: Callable[[], StoreOut] = StoreOut
     webhooks_status: Callable[[], Sequence[WebhookOut]] = tuple
+    traps: Callable[[], TrapsOut] = TrapsOut
     reload: Callable[[], Awaitable[str]] | None = None  # what was taken over; ValueError: why not
     kept: Callable[[], bool] | None = None  # blocks until what was announced is on disk
     authority: Authority = field(default_factory=Authority)

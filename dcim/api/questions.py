@@ -21,6 +21,7 @@ from dcim.model.wire import (
     RackOut,
     SiteOut,
     StatusOut,
+    TrapsOut,
     TrendOut,
     UsageOut,
     point_out,
@@ -58,6 +59,12 @@ async def explain(agent: TheAgent, user: Viewer, address: str) -> ExplainOut:
 async def alarms(agent: TheAgent, user: Viewer) -> list[AlarmOut]:
     """Every alarm that is not normal, the shelved and suppressed among them; gravest first."""
     return views.alarms(agent)
+
+
+@router.get("/traps")
+async def traps(agent: TheAgent, user: Viewer) -> TrapsOut:
+    """SNMP traps and informs: counted, the latest of each kind and sender; newest first."""
+    return agent.traps()
 
 
 @router.get("/racks")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import orjson
 
+from collectors.snmp.traps import TrapLog
 from dcim import __version__
 from dcim.api import cost
 from dcim.api.agent import Agent
@@ -28,6 +29,8 @@ from dcim.model.wire import (
     RackOut,
     SiteOut,
     StatusOut,
+    TrapOut,
+    TrapsOut,
     alarm_out,
     point_out,
 )
@@ -291,3 +294,33 @@ def _kw(reading: Reading | None) -> float | None:
 
 def _when(ts: float | None) -> str | None:
     return None if ts is None else rfc3339(ts)
+
+
+def traps_out(log: TrapLog) -> TrapsOut:
+    """What the trap receiver has seen; newest first."""
+    kinds = [
+        TrapOut(
+            source=one.source,
+            devices=list(one.devices),
+            version=one.version,
+            oid=one.oid,
+            hint=one.hint,
+            first=rfc3339(one.first),
+            last=rfc3339(one.last),
+            count=one.count,
+            varbinds=dict(one.varbinds),
+        )
+        for one in reversed(log.kinds.values())
+    ]
+    return TrapsOut(
+        listen=log.listen,
+        problem=log.problem,
+        received=log.received,
+        known=log.known,
+        unknown=log.unknown,
+        dropped=log.dropped,
+        informs=log.informs,
+        confirmations=log.confirmations,
+        refused=dict(log.refused),
+        traps=kinds,
+    )

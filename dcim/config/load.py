@@ -46,6 +46,7 @@ class AgentSettings:
     spool_mb: int
     log: str  # text | json
     log_level: str
+    traps: tuple[str, int] | None = None  # where SNMP traps and informs are received
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,18 +166,19 @@ def _build(
 ) -> Config:
     folder = path.parent
     agent = draft.agent
-    host, _, port = agent.listen.rpartition(":")
+    host, port = _address(agent.listen)
     kind, _, place = agent.store.partition(":")
     return Config(
         path=path,
         agent=AgentSettings(
-            host=host.strip("[]"),
-            port=int(port),
+            host=host,
+            port=port,
             timezone=agent.timezone,
             state_dir=folder / agent.state_dir,
             spool_mb=agent.spool_mb,
             log=agent.log,
             log_level=agent.log_level,
+            traps=_address(agent.traps) if agent.traps else None,
         ),
         store=StoreSettings(
             f"{kind}:{folder / place}" if kind == "embedded" else agent.store,
@@ -192,6 +194,11 @@ def _build(
         registry=registry,
         profiles=profiles,
     )
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _targets(draft: Draft, secrets: Secrets) -> list[Target]:

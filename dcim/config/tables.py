@@ -147,6 +147,7 @@ class AgentTable(Table):
     token_file: str | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
     spool_mb: Annotated[int, Field(gt=0, le=1_000_000)] = 1024
+    traps: Annotated[str, AfterValidator(_listen)] | None = None  # as "0.0.0.0:162"
     log: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

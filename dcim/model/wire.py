@@ -334,3 +334,32 @@ def alarm_out(alarm: Alarm, path: tuple[str, ...] = ()) -> AlarmOut:
         action=alarm.action,
         runbook_url=alarm.runbook_url,
     )
+
+
+class TrapOut(Wire):
+    """SNMP traps of one kind from one sender; the values are the latest's."""
+
+    source: str
+    devices: list[str] = []
+    version: str = ""
+    oid: str
+    hint: str | None = None  # what the device's profile says it means; None: unknown
+    first: str
+    last: str
+    count: int = 1
+    varbinds: dict[str, str] = {}
+
+
+class TrapsOut(Wire):
+    """What the trap receiver has seen since the agent started."""
+
+    listen: str = ""  # empty: not switched on
+    problem: str = ""
+    received: int = 0
+    known: int = 0
+    unknown: int = 0
+    dropped: int = 0
+    informs: int = 0
+    confirmations: int = 0
+    refused: dict[str, int] = {}
+    traps: list[TrapOut] = []

@@ -1,0 +1,161 @@
+"""Traps and informs: what a device says unasked, of any version, as one kind of thing.
+
+Source: RFC 1157 section 4.1.6 (v1), RFC 3416 section 4.2.6 and 4.2.7, RFC 3584 section 3.1
+(v1's numbers as an object identifier).
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from collectors.snmp.ber import (
+    IP_ADDRESS,
+    OBJECT_ID,
+    SEQUENCE,
+    Malformed,
+    Value,
+    Varbind,
+    decode_oid,
+    decode_value,
+    decode_varbinds,
+    header,
+    read_integer,
+)
+from collectors.snmp.pdu import decode_response
+from collectors.snmp.profile import SnmpProfile
+from collectors.snmp.values import text_of
+
+TRAP_V1, INFORM, TRAP = 0xA4, 0xA6, 0xA7
+_TRAP_OID = "1.3.6.1.6.3.1.1.4.1.0"
+_UP_TIME = "1.3.6.1.2.1.1.3.0"
+_STANDARD = "1.3.6.1.6.3.1.1.5"
+_ENTERPRISE_SPECIFIC = 6
+GENERIC = {f"{_STANDARD}.1": "started (cold)", f"{_STANDARD}.2": "started (warm)"}
+_MOST_VARBINDS = 20  # of one trap that are kept
+_MOST_KINDS = 500  # of traps that are kept: one for each sender and kind
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A trap or inform."""
+
+    kind: int
+    oid: str  # snmpTrapOID
+    varbinds: tuple[tuple[str, Value], ...]
+    agent: str = ""  # v1: the address the agent says it has
+
+
+def decode_notification(data: bytes, at: int, end: int) -> Notification:
+    """The trap or inform PDU at `at`; Malformed where it is none."""
+    kind, start, stop = header(data, at, end)
+    if kind == TRAP_V1:
+        return _v1(data, start, stop)
+    if kind not in (INFORM, TRAP):
+        raise Malformed(f"PDU {kind:#x} is no trap")
+    binds = _named(decode_response(data, at, end, kind).varbinds)
+    oid = next((value for name, value in binds if name == _TRAP_OID), None)
+    if not isinstance(oid, str):
+        raise Malformed("a trap that does not say which")
+    rest = tuple(bind for bind in binds if bind[0] not in (_TRAP_OID, _UP_TIME))
+    return Notification(kind, oid, rest)
+
+
+def _v1(data: bytes, at: int, end: int) -> Notification:
+    tag, start, at = header(data, at, end)
+    if tag != OBJECT_ID:
+        raise Malformed("a trap without an enterprise")
+    enterprise = decode_oid(data[start:at])
+    tag, start, at = header(data, at, end)
+    if tag != IP_ADDRESS:
+        raise Malformed("a trap without an agent's address")
+    agent = str(decode_value(IP_ADDRESS, data[start:at]))
+    generic, at = read_integer(data, at, end)
+    specific, at = read_integer(data, at, end)
+    _, _, at = header(data, at, end)  # the time
+    tag, start, stop = header(data, at, end)
+    if tag != SEQUENCE:
+        raise Malformed("a trap without a list of varbinds")
+    oid = f"{enterprise}.0.{specific}"
+    if generic != _ENTERPRISE_SPECIFIC:
+        oid = f"{_STANDARD}.{generic + 1}"
+    return Notification(TRAP_V1, oid, tuple(_named(decode_varbinds(data, start, stop))), agent)
+
+
+def _named(varbinds: Iterable[Varbind]) -> list[tuple[str, Value]]:
+    return [(decode_oid(oid), value) for oid, _, value in varbinds]
+
+
+def hint_of(profiles: Iterable[SnmpProfile], oid: str) -> str | None:
+    """What a trap means by these profiles, None where they do not know it.
+
+    MIBs written for v1 and their later forms differ by a zero before the last number.
+    """
+    enterprise, _, last = oid.rpartition(".")
+    other = f"{enterprise.removesuffix('.0')}.{last}"
+    for profile in profiles:
+        for trap in profile.trap:
+            if profile.oid(trap.oid) in (oid, other):
+                return trap.hint
+    return GENERIC.get(oid)
+
+
+@dataclass(slots=True)
+class Seen:
+    """Traps of one kind from one sender; the values are the latest's."""
+
+    source: str
+    devices: tuple[str, ...]
+    version: str
+    oid: str
+    hint: str | None
+    first: float
+    last: float = 0.0
+    count: int = 0
+    varbinds: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class TrapLog:
+    """What came, counted; the kinds seen last are kept."""
+
+    listen: str = ""
+    problem: str = ""  # why nothing can be received
+    received: int = 0
+    known: int = 0
+    unknown: int = 0  # no profile of the sender knows the trap, or nobody knows the sender
+    dropped: int = (
+        0  # more than can be looked at in a second; their devices are polled all the same
+    )
+    informs: int = 0
+    confirmations: int = 0  # polls asked for
+    refused: dict[str, int] = field(default_factory=dict)  # by reason
+    kinds: "OrderedDict[tuple[str, str], Seen]" = field(default_factory=OrderedDict)
+
+    def refuse(self, reason: str) -> None:
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+
+    def keep(
+        self,
+        one: Notification,
+        version: str,
+        source: str,
+        devices: Sequence[str],
+        hint: str | None,
+        now: float,
+    ) -> None:
+        """Count a trap, and keep it as the latest of its kind."""
+        if hint is None:
+            self.unknown += 1
+        else:
+            self.known += 1
+        key = (source, one.oid)
+        seen = self.kinds.get(key)
+        if seen is None:
+            seen = self.kinds[key] = Seen(source, tuple(devices), version, one.oid, hint, now)
+            if len(self.kinds) > _MOST_KINDS:
+                self.kinds.popitem(last=False)
+        self.kinds.move_to_end(key)
+        seen.devices, seen.version, seen.hint = tuple(devices), version, hint
+        seen.last, seen.count = now, seen.count + 1
+        kept = one.varbinds[:_MOST_VARBINDS]
+        seen.varbinds = tuple((name, text_of(value)[:200]) for name, value in kept)

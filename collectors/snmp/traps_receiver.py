@@ -1,0 +1,172 @@
+"""Receives traps and informs of all versions, and has the devices they come from polled at once.
+
+A trap is a hint, never a reading: UDP loses it, anybody can send it. What it says is looked up by
+polling the device (see `device.Device.confirm`), at most once a second however many come.
+"""
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from collectors.base import CollectError, Target
+from collectors.snmp.ber import OCTETS, Malformed, header, tlv
+from collectors.snmp.message import V1, V3, Unauthentic, inside
+from collectors.snmp.pdu import RESPONSE
+from collectors.snmp.survey import user_of
+from collectors.snmp.traps import INFORM, Notification, TrapLog, decode_notification
+from collectors.snmp.traps_v3 import Engine, Inbox, Reply
+from collectors.snmp.usm import User
+from dcim.clock import Clock
+
+_A_SECOND_EACH = 200  # datagrams of one sender that are taken apart
+_A_SECOND = 2000  # of all senders
+_BUFFER_BYTES = 4 << 20
+_AGAIN_S = 60.0
+_NAMES = {0: "1", 1: "2c", 3: "3"}
+
+
+class Polled(Protocol):
+    """What the receiver asks of the collector."""
+
+    def devices_at(self, host: str) -> Sequence[str]: ...
+
+    def hint(self, device: str, oid: str) -> str | None: ...
+
+    def confirm(self, device: str) -> None: ...
+
+
+class TrapReceiver(asyncio.DatagramProtocol):
+    """One UDP port. Bounds what a storm can cost: the rest of it is counted, not taken apart."""
+
+    def __init__(
+        self,
+        listen: tuple[str, int],
+        targets: Iterable[Target],
+        polled: Polled,
+        log: TrapLog,
+        clock: Clock,
+        engine_file: Path,
+    ) -> None:
+        self.address = listen
+        self._users = [user for target in targets if (user := _user(target)) is not None]
+        self._polled = polled
+        self._log = log
+        self._clock = clock
+        self._engine_file = engine_file
+        self._inbox: Inbox | None = None
+        self._transport: asyncio.DatagramTransport | None = None
+        self._second = 0
+        self._from: Counter[str] = Counter()  # datagrams of this second, by sender
+        self.ready = asyncio.Event()
+
+    async def run(self) -> None:
+        """Receive until cancelled; where the port is not to be had, try again later."""
+        loop = asyncio.get_running_loop()
+        engine = await asyncio.to_thread(Engine.started, self._engine_file)
+        self._inbox = Inbox(self._users, engine, loop.time)
+        while True:
+            try:
+                await self._listen(loop)
+            except OSError as error:
+                host, port = self.address
+                self._log.problem = f"cannot listen on {host}:{port}: {error.strerror}"
+                await asyncio.sleep(_AGAIN_S)
+
+    async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=self.address)
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        self.address = transport.get_extra_info("sockname")[:2]
+        self._log.listen, self._log.problem = f"{self.address[0]}:{self.address[1]}", ""
+        self._transport = transport
+        self.ready.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            transport.close()
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """Take one apart; nothing a sender says gets further than the log and a poll."""
+        host = addr[0].removeprefix("::ffff:")
+        self._log.received += 1
+        if not self._affordable(host):
+            self._log.dropped += 1
+            self._confirm(self._polled.devices_at(host))
+            return
+        try:
+            one, version, reply = self._opened(data)
+        except Reply as report:
+            if str(report) != "discovery":
+                self._log.refuse(str(report))
+            self._send(report.data, addr)
+            return
+        except Unauthentic as error:
+            self._log.refuse(error.outage.detail)
+            return
+        except Malformed:
+            self._log.refuse("malformed")
+            return
+        self._take(one, version, host)
+        if one.kind == INFORM:
+            self._log.informs += 1
+            self._send(reply, addr)
+
+    def _affordable(self, host: str) -> bool:
+        second = int(self._clock.now())
+        if second != self._second:
+            self._second = second
+            self._from.clear()
+        if self._from.total() >= _A_SECOND or self._from[host] >= _A_SECOND_EACH:
+            return False
+        self._from[host] += 1
+        return True
+
+    def _opened(self, data: bytes) -> tuple[Notification, str, bytes]:
+        """(what it says, version, the answer to an inform)."""
+        version, at, end = inside(data)
+        if version == V3:
+            assert self._inbox is not None
+            body, wrap = self._inbox.open(data)
+            one = decode_notification(body, 0, len(body))
+            return one, _NAMES[V3], wrap(_response(body)) if one.kind == INFORM else b""
+        tag, _, pdu_at = header(data, at, end)
+        if tag != OCTETS:
+            raise Malformed("message without a community")
+        one = decode_notification(data, pdu_at, end)
+        if one.kind == INFORM and version == V1:
+            raise Malformed("an inform in a message of v1")
+        _, start, _ = header(data, 0, len(data))
+        head, body = data[start:pdu_at], data[pdu_at:end]
+        return one, _NAMES[version], tlv(0x30, head + _response(body))
+
+    def _take(self, one: Notification, version: str, host: str) -> None:
+        devices = self._polled.devices_at(host) or self._polled.devices_at(one.agent)
+        hints = [hint for d in devices if (hint := self._polled.hint(d, one.oid)) is not None]
+        hint = hints[0] if hints else None
+        self._log.keep(one, version, host, devices, hint, self._clock.now())
+        if hint is not None:
+            self._confirm(devices)
+
+    def _confirm(self, devices: Sequence[str]) -> None:
+        for device in devices:
+            self._log.confirmations += 1
+            self._polled.confirm(device)
+
+    def _send(self, data: bytes, addr: tuple[str, int]) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.sendto(data, addr)
+
+
+def _response(body: bytes) -> bytes:
+    """An inform's own content, as the response to it."""
+    return bytes((RESPONSE,)) + body[1:]
+
+
+def _user(target: Target) -> User | None:
+    try:
+        return user_of(target) if target.url.scheme == "snmp3" else None
+    except CollectError:
+        return None  # its polls say what is wrong

@@ -1,0 +1,46 @@
+"""`dcim traps`: what devices have said unasked."""
+
+from collections.abc import Iterable
+
+import typer
+
+from dcim.cli.output import print_json, print_table
+from dcim.cli.questions import DEFAULT_URL, JsonOption, UrlOption, ask
+from dcim.model.wire import TrapOut, TrapsOut
+
+_HEADER = ("last", "times", "source", "device", "meaning", "trap")
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(traps)
+
+
+def traps(url: UrlOption = DEFAULT_URL, json: JsonOption = False) -> None:
+    """SNMP traps and informs that the agent received; unknown ones too, newest first."""
+    answer = ask(url, lambda client: client.traps())
+    if json:
+        print_json(answer.model_dump())
+        return
+    for line in _summary(answer):
+        print(line)
+    if answer.traps:
+        print_table(_HEADER, [_row(one) for one in answer.traps], right="lr")
+
+
+def _summary(answer: TrapsOut) -> Iterable[str]:
+    if answer.problem:
+        yield answer.problem
+    elif not answer.listen:
+        yield 'not received: set traps = "0.0.0.0:162" under [agent]'
+        return
+    yield (
+        f"{answer.listen}  {answer.received} received ({answer.informs} informs): "
+        f"{answer.known} known, {answer.unknown} unknown, {answer.dropped} over the limit"
+    )
+    for reason, count in sorted(answer.refused.items()):
+        yield f"  refused {count}: {reason}"
+
+
+def _row(one: TrapOut) -> tuple[str, ...]:
+    device = ", ".join(one.devices) or "-"
+    return (one.last, str(one.count), one.source, device, one.hint or "unknown", one.oid)
