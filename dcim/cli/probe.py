@@ -148,7 +148,8 @@ def read_catalog() -> dict[str, Profile]:
 def _print_json(text: str, target: Target, result: ProbeResult) -> None:
     if result.outage is not None and not result.readings:
         error = f"{result.outage.kind}: {result.outage.detail}"
-        print_json({"target": text, "error": error, "outage": result.outage.kind})
+        told = identity_line(text, result) if result.identity.identity else {"target": text}
+        print_json(told | {"error": error, "outage": result.outage.kind})
         return
     print_json(identity_line(text, result))
     known = registry()
@@ -198,11 +199,13 @@ def _limits(limits: Limits) -> dict[str, float]:
 
 def _print_text(text: str, target: Target, result: ProbeResult) -> None:
     identity = result.identity
-    if result.outage is not None and not result.readings:
-        print(f"{text}  NO ANSWER  {result.outage.kind}: {result.outage.detail}\n")
-        return
     what = " ".join(filter(None, (identity.vendor, identity.model)))
-    print(f"{text}  {what or 'unknown'}  ({identity.kind or 'unknown kind'})")
+    known = f"{what or 'unknown'}  ({identity.kind or 'unknown kind'})"
+    if result.outage is not None and not result.readings:
+        known = f"{known}  NO READINGS" if identity.identity else "NO ANSWER"
+        print(f"{text}  {known}  {result.outage.kind}: {result.outage.detail}\n")
+        return
+    print(f"{text}  {known}")
     print(f"  profile {', '.join(identity.profiles)}; {identity.identity}")
     for key, value in identity.inventory.items():
         print(f"  {key}: {value!r}")
