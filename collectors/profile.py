@@ -34,7 +34,7 @@ class Point(Strict):
     offset: float = 0.0
     states: Annotated[dict[int, str], Field(default_factory=dict)]  # raw -> registry code
     absent: tuple[int | float, ...] = ()  # raw values that mean: this part is not there; no reading
-    invalid: dict[float, str] = {}  # raw values that mean: no value now, and why -> bad
+    invalid: dict[int | float, str] = {}  # raw values that mean: no value now, and why -> bad
     doubtful: str | None = None  # why every reading of this point is `uncertain`
     group: Group | None = None  # default: fast for safety metrics, slow for counters of lifetime
     note: str = ""

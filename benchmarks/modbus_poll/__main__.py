@@ -32,6 +32,7 @@ from benchmarks.modbus_poll.server import DEAD_UNITS
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _CLIENT_CORE, _SERVER_CORE = 0, -1
+_SETTLE_S = 15
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Cost:
 
     cpu: float  # of one core
     megabytes: float
+    reads_s: float = 0.0  # answered by the server
 
 
 def main() -> None:
@@ -57,20 +59,21 @@ def main() -> None:
 
 def polling(devices: int, seconds: float) -> None:
     """CPU per value of every client, against one and the same server."""
-    points = devices * VALUES
-    print(f"{devices} connections x {VALUES} float32 every second ({2 * points} registers/s)\n")
+    registers = 2 * devices * VALUES
+    print(f"{devices} connections x {VALUES} float32 every second ({registers} registers/s)\n")
     costs: dict[str, Cost] = {}
-    with server("meters") as (_, port):
+    with server("meters") as (process, port):
         for client in available(POLLING):
-            costs[client.name] = measured(client, devices, port, seconds)
-    reference = next((costs[n] for n in costs if n.startswith("Telegraf")), None)
+            costs[client.name] = measured(client, devices, port, seconds, process)
+    reference = costs.get("Telegraf -> line protocol")
     rows = []
     for name, cost in costs.items():
         ratio = f"{cost.cpu / reference.cpu:.2f}" if reference else "-"
-        per_point = f"{cost.cpu / points * 1e6:.2f}"
+        per_point = f"{cost.cpu / (cost.reads_s * VALUES) * 1e6:.2f}" if cost.reads_s else "-"
         memory = f"{cost.megabytes:.0f}"
-        rows.append((name, f"{100 * cost.cpu:.1f}", per_point, memory, ratio))
-    table(("client", "CPU % of a core", "us a value", "MB", "x Telegraf"), rows)
+        reads = f"{cost.reads_s:.0f}"
+        rows.append((name, reads, f"{100 * cost.cpu:.1f}", per_point, memory, ratio))
+    table(("client", "reads/s", "CPU % of a core", "us a value", "MB", "x Telegraf"), rows)
 
 
 def gateway(seconds: float) -> None:
@@ -130,7 +133,13 @@ def ended(process: "subprocess.Popen[str]") -> dict[str, list[float]]:
     return reads
 
 
-def measured(client: Client, devices: int, port: int, seconds: float) -> Cost:
+def measured(
+    client: Client,
+    devices: int,
+    port: int,
+    seconds: float,
+    counting: "subprocess.Popen[str] | None" = None,
+) -> Cost:
     """Run a client; what it takes once it has settled."""
     with tempfile.TemporaryDirectory() as folder:
         command = client.write(Path(folder), devices, port)
@@ -138,17 +147,25 @@ def measured(client: Client, devices: int, port: int, seconds: float) -> Cost:
             core = str(sorted(os.sched_getaffinity(0))[_CLIENT_CORE])
             process = subprocess.Popen(["taskset", "-c", core, *command], stdout=log, stderr=log)
         try:
-            time.sleep(10)
-            before, started = _cpu_s(process.pid), time.monotonic()
+            time.sleep(_SETTLE_S)
+            before, served, started = _cpu_s(process.pid), _served(counting), time.monotonic()
             time.sleep(seconds)
-            cpu = (_cpu_s(process.pid) - before) / (time.monotonic() - started)
-            return Cost(cpu, _megabytes(process.pid))
+            took = time.monotonic() - started
+            reads_s = (_served(counting) - served) / took
+            return Cost((_cpu_s(process.pid) - before) / took, _megabytes(process.pid), reads_s)
         except FileNotFoundError:
             said = (Path(folder) / "log").read_text()[-500:]
             raise SystemExit(f"{client.name} ended early: {said}") from None
         finally:
             process.terminate()
             process.wait(20)
+
+
+def _served(server: "subprocess.Popen[str] | None") -> int:
+    if server is None or server.stdout is None:
+        return 0
+    server.send_signal(signal.SIGUSR1)
+    return int(server.stdout.readline())
 
 
 def _cpu_s(pid: int) -> float:

@@ -107,8 +107,9 @@ _TELEGRAF_HEAD = """[agent]
 interval = "{interval}s"
 flush_interval = "10s"
 omit_hostname = true
-[[outputs.discard]]
 """
+_DISCARD = "[[outputs.discard]]\n"
+_LINES = '[[outputs.file]]\nfiles = ["/dev/null"]\ndata_format = "influx"\n'
 
 
 def _plugin(name: str, controller: str, timeout_s: float, requests: list[tuple[int, int]]) -> str:
@@ -129,7 +130,16 @@ configuration_type = "request"
 
 
 def _telegraf(folder: Path, devices: int, port: int) -> list[str]:
-    text = _TELEGRAF_HEAD.format(interval=1) + "".join(
+    return _telegraf_to(_DISCARD, folder, devices, port)
+
+
+def _telegraf_lines(folder: Path, devices: int, port: int) -> list[str]:
+    return _telegraf_to(_LINES, folder, devices, port)
+
+
+def _telegraf_to(output: str, folder: Path, devices: int, port: int) -> list[str]:
+    text = _TELEGRAF_HEAD.format(interval=1) + output
+    text += "".join(
         _plugin(f"m{n}", f"tcp://{host(n)}:{port}", 1, [(1, VALUES)]) for n in range(devices)
     )
     (folder / "telegraf.conf").write_text(text)
@@ -146,16 +156,22 @@ def gateway_ours(folder: Path, _devices: int, port: int) -> list[str]:
 
 def gateway_telegraf(folder: Path, _devices: int, port: int) -> list[str]:
     requests = [(unit, GATEWAY_VALUES) for unit in range(1, GATEWAY_UNITS + 1)]
-    text = _TELEGRAF_HEAD.format(interval=GATEWAY_INTERVAL_S)
+    text = _TELEGRAF_HEAD.format(interval=GATEWAY_INTERVAL_S) + _DISCARD
     text += _plugin("gateway", f"tcp://127.0.0.1:{port}", GATEWAY_TIMEOUT_S, requests)
     (folder / "telegraf.conf").write_text(text)
     return [telegraf() or "telegraf", str(folder / "telegraf.conf")]
 
 
 def gateway_telegraf_apart(folder: Path, _devices: int, port: int) -> list[str]:
-    text = _TELEGRAF_HEAD.format(interval=GATEWAY_INTERVAL_S) + "".join(
-        _plugin(f"u{unit}", f"tcp://127.0.0.1:{port}", GATEWAY_TIMEOUT_S, [(unit, GATEWAY_VALUES)])
-        for unit in range(1, GATEWAY_UNITS + 1)
+    text = (
+        _TELEGRAF_HEAD.format(interval=GATEWAY_INTERVAL_S)
+        + _DISCARD
+        + "".join(
+            _plugin(
+                f"u{unit}", f"tcp://127.0.0.1:{port}", GATEWAY_TIMEOUT_S, [(unit, GATEWAY_VALUES)]
+            )
+            for unit in range(1, GATEWAY_UNITS + 1)
+        )
     )
     (folder / "telegraf.conf").write_text(text)
     return [telegraf() or "telegraf", str(folder / "telegraf.conf")]
@@ -167,6 +183,7 @@ POLLING = [
     Client("pymodbus alone, struct", _pymodbus),
     Client("libmodbus in C", _libmodbus),
     Client("Telegraf -> discard", _telegraf),
+    Client("Telegraf -> line protocol", _telegraf_lines),
 ]
 GATEWAY = [
     Client("dcim agent", gateway_ours),

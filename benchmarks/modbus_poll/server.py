@@ -1,7 +1,8 @@
 """Servers of the benchmark, each in a process of its own: many fast meters, or one slow gateway.
 
 usage: python -m benchmarks.modbus_poll.server meters|gateway PORT [CORE]
-The gateway prints one JSON line at the end: the times at which every unit was read.
+On SIGUSR1 the number of reads served so far is printed; at its end the gateway prints one JSON
+line: the times at which every unit was read.
 """
 
 import asyncio
@@ -29,7 +30,9 @@ def answered(frame: bytes, unit: int) -> bytes:
 
 
 class Meter(asyncio.Protocol):
-    """Answers every read at once."""
+    """Answers every read at once, and counts."""
+
+    served = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -38,6 +41,7 @@ class Meter(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for start in range(0, len(data), 12):
+            Meter.served += 1
             self._transport.write(data[start : start + 2] + self._tail)
 
 
@@ -71,6 +75,7 @@ async def main(kind: str, port: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGUSR1, lambda: print(Meter.served, flush=True))
     gateway = Gateway()
     if kind == "gateway":
         server: asyncio.Server = await asyncio.start_server(gateway.serve, "127.0.0.1", port)

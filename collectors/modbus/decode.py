@@ -324,6 +324,10 @@ def _scaled(item: _Item, raw: Any, ts: float, slots: Sequence[Any]) -> Reading:
     if item.placed.at.scale_at is None or raw in item.channel.sentinels:
         return item.channel.decode(raw, ts)
     exponent = None if item.exponent is None else item.exponent.of(slots)
+    if factors := item.placed.at.scale_by:
+        if exponent not in factors:
+            return item.channel.bad(f"the unit register says {exponent}", ts)
+        return item.scaled.decode(raw * factors[exponent], ts)
     if exponent is None or exponent == _NO_EXPONENT or not -10 <= exponent <= 10:
         return item.channel.bad("the scale factor is missing", ts)
     return item.scaled.decode(raw * 10.0**exponent, ts)

@@ -4,7 +4,7 @@ A profile is one TOML file. Numbers on the wire become readings in this order:
 
     words -> number (type, word_order, byte_order, bit/width)             the `raw` number
     raw in `absent`: no reading; raw in `invalid`: a `bad` reading with that reason
-    number = raw / 2**binary * 10**(value of scale_at)
+    number = raw / 2**binary * 10**(value of scale_at), or times scale_by[value of scale_at]
     value in `unit` = number * scale + offset; then converted to the registry's unit
 
 Example::
@@ -66,149 +66,24 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from collectors import profile as base
+from collectors.modbus.at import BIT_TABLES, WORDS, At, Repeat, When
+from collectors.modbus.checks import empty, never, overlapping, repeated
 from collectors.profile import Strict
 from dcim.model.metric import MetricKind, registry
 
-Table = Literal["holding", "input", "coil", "discrete"]
-Order = Literal["big", "little"]
-Type = Literal[
-    "u16",
-    "i16",
-    "u32",
-    "i32",
-    "u64",
-    "i64",
-    "f32",
-    "f64",
-    "bcd16",
-    "bcd32",
-    "string",
-    "bit",
+__all__ = [
+    "BIT_TABLES",
+    "WORDS",
+    "At",
+    "Link",
+    "Model",
+    "Part",
+    "Placed",
+    "Point",
+    "Profile",
+    "Repeat",
+    "When",
 ]
-Address = Annotated[int, Field(ge=0, le=0x10000)]
-
-BIT_TABLES = frozenset(("coil", "discrete"))
-WORDS: dict[str, int] = {  # registers of one value, by type
-    "u16": 1,
-    "i16": 1,
-    "bcd16": 1,
-    "bit": 1,
-    "u32": 2,
-    "i32": 2,
-    "f32": 2,
-    "bcd32": 2,
-    "u64": 4,
-    "i64": 4,
-    "f64": 4,
-}
-
-
-class At(Strict):
-    """Where a value stands and how it is written."""
-
-    table: Table = "holding"
-    address: Address | None = None  # zero-based wire address, unless the profile is one_based
-    words: tuple[Address, ...] = ()  # instead of address: of every word, most significant first
-    type: Type = "u16"
-    word_order: Order = "big"  # little: the low word stands first
-    byte_order: Order = "big"  # little: the low byte stands first in each register
-    length: Annotated[int, Field(ge=1, le=125)] = 1  # registers of a string
-    bit: Annotated[int, Field(ge=0, le=63)] | None = None  # 0 = least significant of the value
-    width: Annotated[int, Field(ge=1, le=32)] = 1  # bits of the field that starts at `bit`
-    binary: Annotated[int, Field(ge=0, le=32)] = 0  # fraction bits of a fixed-point number
-    scale_at: Address | None = None  # register (same table, i16) with a power of ten
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if (self.address is None) == (not self.words):
-            raise ValueError("state either `address` or `words`")
-        if self.words and self.word_order != "big":
-            raise ValueError("`words` is in order already: `word_order` does not apply")
-        if self.table in BIT_TABLES and (self.type not in ("u16", "bit") or self.bit is not None):
-            raise ValueError(f"the table {self.table} holds single bits: no type, no `bit`")
-        if self.words and self.type != "string" and len(self.words) != WORDS[self.type]:
-            raise ValueError(f"{self.type} has {WORDS[self.type]} words, found {len(self.words)}")
-        if self.bit is not None:
-            if self.type not in ("u16", "u32", "u64", "bit"):
-                raise ValueError(f"a bit of {self.type} makes no sense: use u16, u32 or u64")
-            if self.bit + self.width > 16 * self.size:
-                raise ValueError(
-                    f"bit {self.bit} is outside the {16 * self.size} bits of the value"
-                )
-        return self
-
-    @property
-    def bits_only(self) -> bool:
-        """Whether the value is a single coil or discrete input."""
-        return self.table in BIT_TABLES
-
-    @property
-    def size(self) -> int:
-        """Registers of the value (1 for a coil)."""
-        return self.length if self.type == "string" else WORDS[self.type]
-
-    @property
-    def addresses(self) -> tuple[int, ...]:
-        """Every address the value stands on, in the order of `words` or of the wire."""
-        if self.address is None:
-            return self.words
-        return tuple(range(self.address, self.address + self.size))
-
-    def moved(self, by: int) -> "At":
-        """The same value `by` addresses further on; its scale register stays."""
-        return self.model_copy(
-            update={
-                "address": None if self.address is None else self.address + by,
-                "words": tuple(word + by for word in self.words),
-            }
-        )
-
-    def wire(self) -> "At":
-        """From addresses counted from 1 to those on the wire."""
-        scale_at = None if self.scale_at is None else self.scale_at - 1
-        return self.moved(-1).model_copy(update={"scale_at": scale_at})
-
-    def source(self, unit: int) -> str:
-        """`unit:table:address`, decimal and zero-based, `#bit` where it is one."""
-        bit = "" if self.bit is None else f"#{self.bit}"
-        return f"{unit}:{self.table}:{self.addresses[0]}{bit}"
-
-
-class Repeat(Strict):
-    """One point of each of several like parts; the component says {index} or {name}."""
-
-    count: Annotated[int, Field(ge=1, le=10000)]
-    stride: Annotated[int, Field(ge=0)] = 0  # addresses from one part to the next
-    bits: Annotated[int, Field(ge=0)] = 0  # bits from one part to the next
-    start: int = 1  # the first {index}
-    names: tuple[str, ...] = ()  # the {name} of each
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.names and len(self.names) != self.count:
-            raise ValueError(f"{self.count} parts, but {len(self.names)} names")
-        if not self.stride and not self.bits:
-            raise ValueError("state `stride` or `bits`: else all parts are the same register")
-        return self
-
-
-class When(Strict):
-    """A value that means something only while another register says so."""
-
-    table: Table = "holding"
-    address: Address
-    bit: Annotated[int, Field(ge=0, le=15)] | None = None
-    values: tuple[int, ...] = (1,)
-    otherwise: Literal["uncertain", "absent"] = "uncertain"
-    reason: str = "the device marks it as without meaning now"
-    fixed: bool = False  # the same register for every part of a repeat
-
-    def at(self, by: int = 0, bits: int = 0) -> At:
-        """Where the condition stands, for the part `by` addresses (and `bits`) further on."""
-        if self.fixed:
-            by = bits = 0
-        bit = None if self.bit is None else self.bit + bits
-        return At(table=self.table, address=self.address + by, bit=bit)
 
 
 class Point(base.Point):
@@ -373,14 +248,33 @@ class Profile(base.Profile):
     def _sound(self) -> Self:
         if not self.point and not self.models:
             raise ValueError("no [[point]]")
-        faults = [*_repeated(self.placed), *_overlapping(self.placed), *self._outside()]
-        known = {placed.key for placed in self.placed}
-        faults += [
-            f"plausible: no point {p.point!r}" for p in self.plausible if p.point not in known
-        ]
+        placed = [(one.key, one.at) for one in self.placed]
+        faults = [*repeated(placed), *overlapping(placed), *self._outside(), *self._impossible()]
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    def _impossible(self) -> Iterator[str]:
+        """Ranges that nothing lies in, and raw numbers that no register holds."""
+        metrics = {one.key: registry().get(one.point.metric) for one in self.placed}
+        for rule in self.plausible:
+            yield from empty(f"plausible {rule.point}", rule.range)
+            metric = metrics.get(rule.point)
+            if rule.point not in metrics:
+                yield f"plausible: no point {rule.point!r}"
+            elif metric is not None and metric.range is not None:
+                low, high = metric.range
+                both = max(low, rule.range[0]), min(high, rule.range[1])
+                yield from empty(f"plausible {rule.point} within {metric.name}", both)
+        for test in self.identify:
+            yield from empty(f"identify {test.at.addresses[0]}", test.range)
+        for point in self.point:
+            at = point.at
+            if point.bits:
+                at = at.model_copy(update={"bit": 0})
+            raws = [*point.states, *point.absent, *point.invalid]
+            for raw in never(at, raws):
+                yield f"{point.metric} at {at.addresses[0]}: raw {raw:g} cannot come of {at.type}"
 
     def _outside(self) -> Iterator[str]:
         for placed in self.placed:
@@ -390,36 +284,3 @@ class Profile(base.Profile):
             if not at.bits_only and not at.words and at.size > self.link.max_registers:
                 most = self.link.max_registers
                 yield f"{placed.key}: {at.size} registers, but the device gives at most {most}"
-
-
-def _repeated(placed: tuple[Placed, ...]) -> Iterator[str]:
-    """Two points of one name."""
-    seen: set[str] = set()
-    for one in placed:
-        if one.key in seen:
-            yield f"{one.key}: stands twice"
-        seen.add(one.key)
-
-
-def _overlapping(placed: tuple[Placed, ...]) -> Iterator[str]:
-    """Two values that share a bit on the wire: one of the two addresses must be wrong."""
-    owner: dict[tuple[str, int, int], str] = {}
-    for one in placed:
-        for cell in _cells(one.at):
-            other = owner.setdefault(cell, one.key)
-            if other != one.key:
-                yield f"{one.key}: overlaps {other} at {cell[0]} {cell[1]}"
-                break
-
-
-def _cells(at: At) -> Iterator[tuple[str, int, int]]:
-    """Every (table, address, bit) a value covers."""
-    for number, address in enumerate(_most_significant_first(at)):
-        for bit in range(1 if at.bits_only else 16):
-            position = bit + 16 * (at.size - 1 - number)
-            if at.bit is None or at.bit <= position < at.bit + at.width:
-                yield at.table, address, bit
-
-
-def _most_significant_first(at: At) -> tuple[int, ...]:
-    return at.addresses if at.word_order == "big" else at.addresses[::-1]

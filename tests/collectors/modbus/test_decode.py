@@ -152,6 +152,16 @@ def test_no_scale_factor_is_no_value():
     assert (got.value, got.reason) == (None, "the scale factor is missing")
 
 
+@pytest.mark.parametrize(
+    ("unit", "value", "reason"),
+    [(0, 4.2, None), (1, 42 * 0.3048, None), (7, None, "the unit register says 7")],
+)
+def test_a_unit_register_tells_what_a_number_is(unit: int, value: float, reason: str | None):
+    at = {"address": 1, "scale_at": 2, "scale_by": {"0": 0.1, "1": 0.3048}}
+    got = number(at, {1: 42, 2: unit})
+    assert (got.value, got.reason) == (pytest.approx(value), reason)
+
+
 def test_a_scaled_number_is_not_taken_for_a_sentinel():
     at = {"address": 0, "type": "u32", "scale_at": 9}
     words = {0: 655350 >> 16, 1: 655350 & 0xFFFF, 9: 0xFFFF}

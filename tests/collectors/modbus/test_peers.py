@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -85,13 +86,12 @@ async def test_all_tables_of_pymodbustcp(pymodbustcp: int):
 @pytest.fixture(scope="session")
 def modbus_serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with modbus-serial: DCIM_NODE_MODULES, else installed once a session."""
-    node = need("node", "nodejs")
-    assert node
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("install nodejs and npm for modbus-serial")  # too large a thing for CI to fetch
     if given := os.environ.get("DCIM_NODE_MODULES"):
         return Path(given).parent
-    npm = need("npm", "npm")
     folder = tmp_path_factory.mktemp("modbus-serial")
-    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "modbus-serial@8.0.25"]
+    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "modbus-serial@8.0.25"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"npm cannot install modbus-serial: {done.stderr[-200:]}")

@@ -122,3 +122,46 @@ def test_addresses_counted_from_one_are_moved_to_the_wire():
 def test_a_senseless_point_is_refused_with_the_reason(point: dict[str, object], message: str):
     with pytest.raises(ValidationError, match=message):
         profile(point=[point])
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"plausible": [{"point": "voltage", "range": [300, 80]}]}, "range 300..80 is empty"),
+        (
+            {"plausible": [{"point": "voltage", "range": [70000, 80000]}]},
+            "plausible voltage within voltage: the range 70000..60000 is empty",
+        ),
+        ({"plausible": [{"point": "current", "range": [0, 1]}]}, "no point 'current'"),
+        (
+            {"identify": [{"at": {"address": 9}, "range": [5, 1]}]},
+            "identify 9: the range 5..1 is empty",
+        ),
+        ({"sources": []}, "at least 1 item"),
+    ],
+)
+def test_what_cannot_be_right_is_a_fault(parts: dict[str, object], message: str):
+    with pytest.raises(ValidationError, match=message):
+        profile(point=[{"metric": "voltage", "at": {"address": 0}}], **parts)
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        ({"at": {"address": 0, "type": "i16"}, "absent": [65535]}, "raw 65535 cannot come of i16"),
+        ({"at": {"address": 0, "bit": 0}, "invalid": {2: "no"}}, "raw 2 cannot come of u16"),
+        ({"at": {"address": 0, "type": "bcd16"}, "absent": [12345]}, "cannot come of bcd16"),
+    ],
+)
+def test_a_sentinel_that_the_register_cannot_hold_is_a_fault(
+    point: dict[str, object], message: str
+):
+    with pytest.raises(ValidationError, match=message):
+        profile(point=[{"metric": "voltage"} | point])
+
+
+def test_the_largest_sentinel_is_kept_exactly():
+    largest = 0xFFFF_FFFF_FFFF_FFFF
+    at = {"address": 0, "type": "u64"}
+    one = profile(point=[{"metric": "energy.active", "at": at, "invalid": {str(largest): "none"}}])
+    assert largest in one.point[0].invalid
