@@ -24,6 +24,7 @@ INPUTS = frozenset(
         "temperature.return",
         "temperature",
         "humidity",
+        "mode",
     ]
 )
 _PARTS = ("outlet/", "branch/", "module/", "pump/", "fan/", "cell/")  # enter no formula

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dcim.model.asset import MeterRole, Site
 from dcim.model.reading import Quality, Reading
+from rules.batteries import batteries
 from rules.boundary import Boundary, Group
 from rules.derive import Formula, Known, Result, derived, fit, why
 from rules.ledger import Span, length_s, without
@@ -21,7 +22,6 @@ PUE_MIN, PUE_MAX = 1.0, 5.0
 IT_MIN_SHARE = 0.01  # of the IT capacity
 STORAGE_SHARE = 0.01  # of IT power: less in or out of batteries is float charge
 CLASS_1 = 0.01  # relative uncertainty of a meter
-_STORES = ("ups", "hvdc", "dc_power", "storage", "battery_string", "supercap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,8 @@ class Mean:
         self._samples: deque[tuple[float, float, float]] = deque()
         self._above = self._below = 0.0
 
-    def ratio(self, now: float, above: float, below: float) -> float:
-        """Take this tick's powers in; the sum above over the sum below."""
+    def add(self, now: float, above: float, below: float) -> None:
+        """Take this tick's powers in; what is older than a minute goes."""
         self._samples.append((now, above, below))
         self._above += above
         self._below += below
@@ -134,7 +134,11 @@ class Mean:
             _, old_above, old_below = self._samples.popleft()
             self._above -= old_above
             self._below -= old_below
-        return self._above / self._below
+
+    @property
+    def ratio(self) -> float | None:
+        """The sum above over the sum below; None where nothing has been taken in."""
+        return self._above / self._below if self._samples else None
 
 
 class Ratios:
@@ -146,7 +150,7 @@ class Ratios:
         self._known, self._boundary = known, boundary
         self._interval_of = interval_of
         self._site = known.site
-        self._storage = _storage(known, boundary)
+        self._batteries = batteries(known, boundary, WINDOW_S)
         self._means: defaultdict[str, Mean] = defaultdict(Mean)  # by the ratio's address
         racks = known.site.racks.values()
         capacity_kw = known.site.it_capacity_kw
@@ -207,6 +211,10 @@ class Ratios:
             quality = Quality.BAD
         elif coverage < FULL:
             reason, quality = f"partial: {coverage:.0%} of the window covered", Quality.UNCERTAIN
+        through_kwh = self._batteries.through_kwh()
+        if key == "pue" and value is not None and through_kwh > STORAGE_SHARE * usage.it_kwh:
+            reason = f"storage_active: {through_kwh:.1f} kWh through batteries in the window"
+            quality = Quality.UNCERTAIN
         result = Result(value, None, reason, quality, coverage=coverage, category=usage.category)
         formula = self._formula(metric, metric, points)
         # what a window rests on is its coverage, not how its meters are at this moment
@@ -216,7 +224,7 @@ class Ratios:
     def _pue(self, latest: Mapping[str, Reading], now: float) -> Reading:
         groups = self._boundary.groups
         total, it = groups[MeterRole.SITE_TOTAL], groups[MeterRole.IT]
-        points = (*total.rates, *it.rates, *(p for pair in self._storage for p in pair))
+        points = (*total.rates, *it.rates, *self._batteries.points)
         formula = self._formula("pue", "pue", points)
         return self._reading(formula, self._pue_result(total, it, latest, now), latest, now)
 
@@ -232,14 +240,25 @@ class Ratios:
         if it_w < self._least_w:
             reason = "no_load: IT power below 1 % of its capacity"
             return Result(reason=reason, quality=Quality.BAD, category=it.category)
-        charge_w = self._charge_w(latest)
-        pue = self._means["pue"].ratio(now, total_w - charge_w, it_w)
+        charge_w = self._batteries.charge_w(latest)
+        self._batteries.tick(charge_w, now)
+        mean = self._means["pue"]
+        unread = self._batteries.unread(latest, now)
+        if unread is None:
+            mean.add(now, total_w - charge_w, it_w)
+        pue = mean.ratio
+        if pue is None:
+            reason = f"storage_active: {unread}"
+            return Result(reason=reason, quality=Quality.BAD, category=it.category)
         if (reason := out_of_range(pue)) is not None:
             return Result(reason=reason, quality=Quality.BAD, category=it.category)
         active = abs(charge_w) > STORAGE_SHARE * it_w
         reason = f"storage_active: {charge_w / 1000:.1f} kW into batteries" if active else None
+        quality = Quality.GOOD
+        if unread is not None:
+            reason, quality = f"storage_active: {unread}", Quality.UNCERTAIN
         uncertainty = pue * (2 * CLASS_1**2) ** 0.5
-        return Result(pue, reason=reason, uncertainty=uncertainty, category=it.category)
+        return Result(pue, None, reason, quality, uncertainty=uncertainty, category=it.category)
 
     def _partial_halls(self) -> list[str]:
         halls = self._boundary.halls
@@ -264,7 +283,9 @@ class Ratios:
         if powers[0] < 1.0:
             result = Result(reason="no_load: no IT power", quality=Quality.BAD)
             return self._reading(formula, result, latest, now)
-        ppue = self._means[hall].ratio(now, sum(powers), powers[0])
+        mean = self._means[hall]
+        mean.add(now, sum(powers), powers[0])
+        ppue = mean.ratio or 0.0
         reason = out_of_range(ppue)
         result = Result(ppue, category=groups[0].category)
         if reason is not None:
@@ -288,18 +309,6 @@ class Ratios:
             total_w += reading.value
         return total_w, None, Quality.GOOD
 
-    def _charge_w(self, latest: Mapping[str, Reading]) -> float:
-        """Power into all batteries; negative while they discharge."""
-        charge_w = 0.0
-        for points in self._storage:
-            readings = [latest.get(point) for point in points]
-            product = 1.0
-            for reading in readings:
-                known = reading is not None and fit(reading) and reading.value is not None
-                product *= reading.value if known and reading and reading.value else 0.0
-            charge_w += product
-        return charge_w
-
     def _formula(self, tail: str, name: str, points: Sequence[str]) -> Formula:
         return Formula(f"{self._site.id}/{tail}", name, tuple(points), lambda _: Result())
 
@@ -309,19 +318,3 @@ class Ratios:
         readings = [latest.get(point) for point in formula.inputs]
         used = sum(1 for r in readings if r is not None and fit(r))
         return derived(formula, result, readings, used / len(readings) if readings else 0.0, now)
-
-
-def _storage(known: Known, boundary: Boundary) -> list[tuple[str, ...]]:
-    """The batteries of the site: power, or voltage and current, positive into the battery."""
-    group = boundary.groups.get(MeterRole.STORAGE)
-    if group is not None:
-        return [(point,) for point in group.rates]
-    found: list[tuple[str, ...]] = []
-    for device in sorted(known.points):
-        if known.kind(device) not in _STORES:
-            continue
-        if known.gives(f"{device}/battery/power.active"):
-            found.append((f"{device}/battery/power.active",))
-        elif known.gives(f"{device}/battery/voltage") and known.gives(f"{device}/battery/current"):
-            found.append((f"{device}/battery/voltage", f"{device}/battery/current"))
-    return found

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from collectors.base import Credentials, Intervals, Override, Target, parse_url
-from collectors.catalog import load_catalog, user_profiles
 from collectors.profile import Profile
 from dcim.config.boundary import check_feeds, check_metering
+from dcim.config.catalog import read_profiles
 from dcim.config.draft import Draft, read_draft
 from dcim.config.faults import ConfigError, Fault, Report
 from dcim.config.references import References
@@ -66,7 +66,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings:
-    """One webhook; with `heartbeat_s` a dead-man's switch, that is sent to and carries no alarms."""
+    """One webhook; with `heartbeat_s` a dead-man's switch, with `min_priority` 0 nothing else."""
 
     name: str
     url: str = field(repr=False)
@@ -106,7 +106,7 @@ def load(
     path = Path(path)
     tables, report = _read(path)
     if profiles is None:
-        profiles = load_catalog(user_profiles(path.parent))
+        profiles = read_profiles(path.parent)
     draft = read_draft(tables, report)
     known = (registry or builtin_registry()).extended(_metrics(draft))
     references = References(draft, profiles, known, report)
@@ -236,7 +236,7 @@ def _webhook(table: WebhookTable, secrets: Secrets) -> WebhookSettings:
         name=table.name,
         url=table.url,
         secret=secret,
-        min_priority=table.min_priority,
+        min_priority=table.min_priority or (0 if table.heartbeat_s else 4),
         heartbeat_s=table.heartbeat_s,
         allow_loopback=table.allow_loopback,
     )

@@ -306,8 +306,9 @@ class WebhookTable(Table):
     url: Annotated[str, AfterValidator(_web_url)]
     secret_env: EnvName | None = None
     secret_file: str | None = None
-    min_priority: Annotated[int, Field(ge=1, le=4)] = 4  # 1 critical ... 4 low: this and graver
-    heartbeat_s: Annotated[float, Field(ge=1)] | None = None  # a dead-man's switch, not alarms
+    # 1 critical ... 4 low: this and graver; default 4, or no alarms where it gets heartbeats
+    min_priority: Annotated[int, Field(ge=1, le=4)] | None = None
+    heartbeat_s: Annotated[float, Field(ge=1)] | None = None  # a dead-man's switch
     allow_loopback: bool = False
 
     _secrets = _not_both("secret")

@@ -33,8 +33,8 @@ class Webhook:
     name: str
     url: str = field(repr=False)  # may hold a token
     secrets: tuple[str, ...] = field(default=(), repr=False)  # two while a secret is changed
-    min_priority: int = 4  # 1 critical ... 4 low: this and graver
-    heartbeat_s: float | None = None  # a dead-man's switch: gets heartbeats, no alarms
+    min_priority: int = 4  # 1 critical ... 4 low: this and graver; 0: no alarms
+    heartbeat_s: float | None = None  # a dead-man's switch: seconds between heartbeats
     allow_loopback: bool = False
     allow_hosts: tuple[str, ...] = ()  # host names that may be link-local or the like
 

@@ -266,7 +266,7 @@ class Courier:
 
     @property
     def takes_alarms(self) -> bool:
-        return self.hook.heartbeat_s is None and not self.disabled
+        return self.hook.min_priority > 0 and not self.disabled
 
     def stored(self, added: Added) -> None:
         name = self.hook.name

@@ -417,3 +417,61 @@ def test_an_unknown_dew_point_is_not_dry_air(bench):
     bench.tick()
     margin = bench.found["cdu-1/loop/secondary/dew_point.margin"]
     assert (margin.value, margin.quality) == (None, Quality.STALE)
+
+
+def _ups_site() -> Bench:
+    bench = Bench()
+    for device in ("ups-a",):
+        bench.engine.identified(Identity(device, "ups", "", "", ()))
+    return bench
+
+
+def battery(mode: str, voltage: float, current: float, bench: Bench) -> None:
+    bench.put({"ups-a/battery/voltage": voltage, "ups-a/battery/current": current})
+    say_mode(bench, mode)
+
+
+def say_mode(bench: Bench, mode: str) -> None:
+    code = registry()["mode"].states[mode]
+    reading = Reading("ups-a/mode", float(code), bench.now, state=mode)
+    bench.engine.update([reading], bench.now)
+
+
+def test_live_pue_waits_for_the_battery_that_has_just_taken_the_load():
+    """The meter is read each second, the battery later: until then half the power is nowhere."""
+    bench = _ups_site()
+    for _ in range(5):
+        battery("online", 480, 0, bench)
+        bench.run(1, powers(12600, 2500))
+    for _ in range(3):
+        say_mode(bench, "on_battery")
+        bench.run(1, powers(7600, 2500))
+    pue = bench.found["site-1/pue"]
+    assert pue.value == pytest.approx(1.26)
+    assert pue.quality is Quality.UNCERTAIN
+    assert (pue.reason or "").startswith("storage_active: the battery of ups-a")
+    battery("on_battery", 480, -5000 / 480, bench)
+    bench.run(1, powers(7600, 2500))
+    pue = bench.found["site-1/pue"]
+    assert pue.value == pytest.approx(1.26)
+    assert pue.quality is Quality.GOOD
+
+
+def test_a_window_in_which_batteries_carried_says_so():
+    bench = _ups_site()
+    for _ in range(60):
+        battery("on_battery", 480, -5000 / 480, bench)
+        bench.run(1, powers(7600, 2500))
+    window = bench.found["site-1/pue.window"]
+    assert window.quality is not Quality.GOOD
+    for _ in range(920):
+        battery("online", 480, 0, bench)
+        bench.run(1, powers(12600, 2500))
+    assert bench.found["site-1/pue.window"].value == pytest.approx(1.26, abs=0.005)
+    assert bench.found["site-1/pue.window"].quality is Quality.GOOD
+    for _ in range(60):
+        battery("on_battery", 480, -5000 / 480, bench)
+        bench.run(1, powers(7600, 2500))
+    window = bench.found["site-1/pue.window"]
+    assert window.quality is Quality.UNCERTAIN
+    assert (window.reason or "").startswith("storage_active:")

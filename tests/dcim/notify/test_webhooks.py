@@ -255,7 +255,8 @@ async def test_the_receiver_notices_what_comes_twice() -> None:
 async def test_a_heartbeat_comes_every_interval_and_alarms_go_elsewhere() -> None:
     clock = ManualClock(time.time())
     async with serving(Receiver(SECRET)) as dead_man, serving(Receiver(SECRET)) as oncall:
-        hooks = [webhook(dead_man.url, "dead man", heartbeat_s=60), webhook(oncall.url)]
+        switch = webhook(dead_man.url, "dead man", heartbeat_s=60, min_priority=0)
+        hooks = [switch, webhook(oncall.url)]
         async with running(webhooks(hooks, clock=clock)) as notify:
             await until(lambda: notify.status()[0].delivered == 1)
             notify.alarms([event()])
