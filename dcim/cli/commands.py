@@ -5,7 +5,7 @@ import sys
 import typer
 
 from dcim import __version__
-from dcim.cli import agent, demo, knowledge, probe, questions, scan, traps, users
+from dcim.cli import agent, demo, knowledge, probe, questions, record, scan, traps, users
 from dcim.cli.output import Stop
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (agent, demo, probe, scan, questions, knowledge, traps, users):
+for module in (agent, demo, probe, record, scan, questions, knowledge, traps, users):
     module.register(app)
 
 
