@@ -160,6 +160,14 @@ async def test_an_unknown_device_is_unidentified(agent, profiles, sink):
         await sink.until(lambda: outages(sink, "odd") == [OutageKind.UNIDENTIFIED])
 
 
+async def test_a_device_without_its_tables_is_what_it_calls_itself(agent, profiles, sink):
+    agent.recordings["odd"] = Recording.parse([b"1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.318.1.3.4.6"])
+    async with collecting([target("odd", agent.port, intervals=OFTEN)], profiles, sink):
+        await sink.until(lambda: outages(sink, "odd") == [OutageKind.UNIDENTIFIED])
+    [identity] = sink.identities
+    assert (identity.kind, identity.vendor, identity.profiles) == ("rack_pdu", "APC", ())
+
+
 async def test_probe_reads_a_device_once(agent, profiles, transport):
     found = await probe(target("ups", agent.port), profiles, SystemClock(), transport)
     sources = [r.source for r in found.readings]
