@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.modbus.collector import probe
 from collectors.modbus.plan import Block, Span, bisected, block, plan
 from collectors.modbus.profile import Link
-from tests.collectors.modbus.peers import REFERENCE
+from dcim.clock import SystemClock
+from tests.collectors.modbus.peers import REFERENCE, Peer, answer, framed, peer, profile, target
 
 spans = st.lists(
     st.builds(
@@ -90,3 +92,21 @@ def test_the_plan_of_rackmon():
         ]
         reads += [[b.read.address, b.read.quantity] for b in plan(wanted, Link())]
     assert reads == case["expected_reads"]
+
+
+async def test_probe_tells_the_plan_as_it_turned_out():
+    async def reply(one: Peer, transaction: int, unit: int, pdu: bytes) -> bytes:
+        return framed(transaction, unit, answer({"input": {1: 7, 2: 8}}, pdu))
+
+    values = [
+        {"metric": "value", "component": f"v{n}", "at": {"table": "input", "address": n}}
+        for n in (1, 2, 3)
+    ]
+    async with peer(reply) as server:
+        url = f"modbus://127.0.0.1:{server.port}/1"
+        result = await probe(target(url, "test"), {"test": profile(point=values)}, SystemClock())
+    assert list(result.plan) == [
+        "normal  input 1  1 values",
+        "normal  input 2  1 values",
+        "refused input 3",
+    ]
