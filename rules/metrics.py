@@ -39,10 +39,13 @@ class Cadence:
     interval_s: float = 0.0
 
     def note(self, ts: float) -> None:
-        if self.last and ts > self.last:
-            gap_s = ts - self.last
+        last = self.last
+        if ts <= last:
+            return
+        self.last = ts
+        if last:
+            gap_s = ts - last
             self.interval_s = 0.8 * self.interval_s + 0.2 * gap_s if self.interval_s else gap_s
-        self.last = max(ts, self.last)
 
 
 class MetricEngine:
@@ -68,18 +71,18 @@ class MetricEngine:
 
     def update(self, readings: Sequence[Reading], now: float) -> Sequence[Reading]:
         """Note what may enter a formula. Derived readings come with the next tick."""
-        cadences = self._cadence
+        cadences, latest, fresh = self._cadence, self._latest, self._fresh
+        leaves = self._boundary.by_point
         for reading in readings:
             point = reading.point
             cadence = cadences[point] if point in cadences else self._first(point)
             if cadence is None:
                 continue
-            self._latest[point] = reading
-            self._fresh.add(point)
+            latest[point] = reading
+            fresh.add(point)
             cadence.note(reading.ts)
-            leaf = self._boundary.by_point.get(point)
-            if leaf is not None:
-                leaf.take(reading)
+            if point in leaves:
+                leaves[point].take(reading)
         return ()
 
     def tick(self, now: float) -> Sequence[Reading]:

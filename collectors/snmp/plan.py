@@ -15,6 +15,7 @@ from dcim.model.reading import Reading
 
 MOST_BYTES = 1400  # of an answer, to stay inside one Ethernet frame
 _VALUE_BYTES = 12  # what a varbind's value and headers take beside its name, generously
+_EXTRA_S = 10.0  # `extra` has a request of its own this often, where no other has room for it
 _FEWEST_ROWS = 4  # columns shorter than this are read by GET
 
 
@@ -65,7 +66,7 @@ def plans(
     size: Size,
     extra: Sequence[str] = (),
 ) -> list[Plan]:
-    """One plan for each interval; `extra` instances ride with the `normal` one.
+    """One plan for each interval; `extra` instances ride with the `normal` one if they can.
 
     `columns` are those the survey has walked: only of these all rows are known.
     """
@@ -78,13 +79,27 @@ def plans(
     for binding in bindings:
         by_interval.setdefault(seconds[binding.group], []).append(binding)
     out = []
+    more = [encode_oid(oid) for oid in extra]
     for interval_s, group in sorted(by_interval.items()):
-        more = [encode_oid(oid) for oid in extra] if interval_s == intervals.normal else []
         bounds = [_bound(binding) for binding in group]
-        if bounds or more:
-            asks = _asks(group, more, answers, columns, access, size)
-            out.append(Plan(interval_s, asks, bounds, more))
+        asks = _asks(group, answers, columns, access, size)
+        along = interval_s == intervals.normal and _taken_along(more, asks, access, size)
+        if bounds:
+            out.append(Plan(interval_s, asks, bounds, more if along else []))
+    if more and not any(plan.extra for plan in out):
+        seldom_s = max(intervals.normal, _EXTRA_S)
+        out.append(Plan(seldom_s, [get_ask(more, access)], [], more))
     return out
+
+
+def _taken_along(more: Sequence[bytes], asks: list[Ask], access: Access, size: Size) -> bool:
+    """Put `more` into a GET that has room for it; False where none has."""
+    for n, ask in enumerate(asks):
+        names = [*more, *ask.oids]
+        if not ask.bulk and len(_packed(names, size.max_varbinds)) == 1:
+            asks[n] = get_ask(names, access)
+            return True
+    return False
 
 
 def get_ask(oids: Sequence[bytes], access: Access) -> Ask:
@@ -101,7 +116,6 @@ def _bound(binding: Binding) -> Bound:
 
 def _asks(
     group: Sequence[Binding],
-    extra: Sequence[bytes],
     answers: Answers,
     walked: Collection[str],
     access: Access,
@@ -119,7 +133,7 @@ def _asks(
             for column in columns:
                 for row in rows:
                     del instances[f"{column}.{row}"]
-    singles = [*extra, *(encode_oid(oid) for oid in instances)]
+    singles = [encode_oid(oid) for oid in instances]
     return [get_ask(part, access) for part in _packed(singles, size.max_varbinds)] + asks
 
 

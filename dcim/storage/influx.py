@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from math import isfinite
 from typing import Any, TypeVar
 
 import urllib3
@@ -151,6 +152,10 @@ class InfluxStore:
         key = self._keys.get(reading.point)
         if key is None:
             key = self._keys[reading.point] = self._key(reading.point)
+        if reading.state is None and reading.quality is Quality.GOOD:  # nearly all of them
+            value = reading.value
+            if value is not None and isfinite(value):
+                return f"{key} value={value!r} {int(reading.ts * 1000 + 0.5)}"
         value = number(reading, self._registry)
         fields = []
         if value is not None and reading.quality in USABLE:

@@ -1,0 +1,238 @@
+"""What SNMP polling costs, from socket to store: `dcim run` beside Telegraf and pysnmp.
+
+usage: python -m benchmarks.snmp_poll [--devices 250] [--most 1250] [--seconds 15] [--rounds 2]
+
+Every device has 20 values, asked every second. Programs run in turns on core 0 with their real
+output to the same InfluxDB; the devices and the InfluxDB have the last core. CPU is that of the
+polling process alone. How often a device is asked is noted by the device.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from benchmarks.snmp_poll import clients
+from benchmarks.snmp_poll.clients import VALUES
+from benchmarks.snmp_poll.influxd import TOKEN, influxd, points
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_CORES = sorted(os.sched_getaffinity(0))
+_OURS_CORE, _PEERS_CORE = str(_CORES[0]), str(_CORES[-1])
+_WARM_UP_S = 12.0
+_BUILD = Path(__file__).parents[3] / "shared" / "servers" / "telegraf" / "build"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one program did in one turn."""
+
+    cpu: float  # of one core
+    polls_s: float  # of all living devices
+    stored_s: float  # values a second that the store has
+    interval_s: float  # median, of living devices
+    late_p99_s: float  # of the gap between two polls, beyond a second
+    responder: float  # share of a core
+    megabytes: float
+
+    @property
+    def us(self) -> float:
+        """CPU microseconds per value polled."""
+        return 1e6 * self.cpu / (self.polls_s * VALUES) if self.polls_s else float("nan")
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--devices", type=int, default=250)
+    options.add_argument("--most", type=int, default=1250)
+    options.add_argument("--seconds", type=float, default=15)
+    options.add_argument("--rounds", type=int, default=2)
+    given = options.parse_args()
+    peer = telegraf()
+    names = ["dcim run", *(["Telegraf"] if peer else [])]
+    rows = []
+    with influxd(_PEERS_CORE) as store:
+
+        def turn(name: str, shape: str, devices: int, dead: int = 0) -> Run:
+            with responder(devices, dead, shape) as server:
+                return measured(name, shape, devices, dead, server, store, given.seconds)
+
+        for shape in ("scalars", "tables"):
+            turns = [(n, turn(n, shape, given.devices)) for _ in range(given.rounds) for n in names]
+            rows += compared(shape, given.devices, names, turns)
+            with responder(1, 0, shape) as server:
+                cost = pysnmp(shape, server.port, given.seconds)
+            rows.append((f"pysnmp, no store, 1 device, {shape}", f"{cost:.0f}", *["-"] * 7))
+        for name in names:
+            dead = given.devices // 20
+            runs = [turn(name, "scalars", given.devices, dead)]
+            rows.append(row(f"{name}, {given.devices} devices, {dead} dead", runs, None))
+        runs = [turn("dcim run", "scalars", given.most)]
+        rows.append(row(f"dcim run, {given.most} devices, scalars", runs, None))
+    print_rows(rows)
+
+
+def telegraf() -> str | None:
+    """Telegraf's path; None where it can neither be found nor built."""
+    if found := os.environ.get("DCIM_TELEGRAF") or shutil.which("telegraf"):
+        return found
+    if not _BUILD.is_file():
+        return None
+    return subprocess.run([_BUILD], check=True, capture_output=True, text=True).stdout.strip()
+
+
+class Responder:
+    """The devices' process."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+        self.port = int(self._line())
+
+    def report(self) -> tuple[float, list[list[float]]]:
+        """Its share of a core and the times of polls by device, since the last report."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("report\n")
+        self._process.stdin.flush()
+        share, asked = json.loads(self._line())
+        return share, asked
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+
+@contextmanager
+def responder(devices: int, dead: int, shape: str) -> Iterator[Responder]:
+    command = [sys.executable, "-m", "benchmarks.snmp_poll.responder"]
+    process = subprocess.Popen(
+        [*command, str(devices), str(dead), shape, _PEERS_CORE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield Responder(process)
+        finally:
+            process.kill()
+
+
+def measured(
+    name: str, shape: str, devices: int, dead: int, server: Responder, store: str, seconds: float
+) -> Run:
+    """Let a program settle, then watch it for so many seconds."""
+    with tempfile.TemporaryDirectory() as folder, open(Path(folder) / "log", "w") as log:
+        write = clients.ours if name == "dcim run" else clients.telegraf
+        command = write(Path(folder), shape, devices, server.port, store)
+        if name != "dcim run":
+            command = [telegraf() or "telegraf", *command]
+        process = subprocess.Popen(
+            ["taskset", "-c", _OURS_CORE, *command],
+            stdout=log,
+            stderr=log,
+            env=os.environ | {clients.TOKEN_ENV: TOKEN},
+        )
+        try:
+            time.sleep(_WARM_UP_S + (10 if dead else 0))
+            server.report()
+            before, started = cpu_s(process.pid), time.monotonic()
+            time.sleep(seconds)
+            share, asked = server.report()
+            cpu = (cpu_s(process.pid) - before) / (time.monotonic() - started)
+            megabytes = memory(process.pid)
+            time.sleep(3)  # what is on its way arrives
+            stored = points(store, seconds + 3, "^v")
+        except FileNotFoundError:
+            raise SystemExit(f"{name} ended: {(Path(folder) / 'log').read_text()[-800:]}") from None
+        finally:
+            process.terminate()
+            process.wait(30)
+    gaps = sorted(b - a for times in asked for a, b in pairwise(times)) or [float("nan")]
+    return Run(
+        cpu,
+        sum(map(len, asked)) / seconds,
+        stored / (seconds + 3),
+        statistics.median(gaps),
+        gaps[int(0.99 * (len(gaps) - 1))] - 1,
+        share,
+        megabytes,
+    )
+
+
+def pysnmp(shape: str, port: int, seconds: float) -> float:
+    command = [sys.executable, "-m", "benchmarks.snmp_poll.pysnmp_alone", shape, str(port)]
+    return float(
+        subprocess.run(
+            ["taskset", "-c", _OURS_CORE, *command, str(seconds / 2)],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    )
+
+
+def compared(
+    shape: str, devices: int, names: Sequence[str], turns: Sequence[tuple[str, Run]]
+) -> Iterator[tuple[str, ...]]:
+    """A row for each program; ratios to Telegraf."""
+    by_name = {name: [run for n, run in turns if n == name] for name in names}
+    peer = by_name.get("Telegraf")
+    reference = statistics.median(run.us for run in peer) if peer else None
+    for name, runs in by_name.items():
+        yield row(f"{name}, {devices} devices, {shape}", runs, reference)
+
+
+def row(title: str, runs: Sequence[Run], reference: float | None) -> tuple[str, ...]:
+    def middle(values: Sequence[float]) -> float:
+        return statistics.median(values)
+
+    costs = [run.us for run in runs]
+    spread = f" ({min(costs):.1f}..{max(costs):.1f})" if len(costs) > 1 else ""
+    return (
+        title,
+        f"{middle(costs):.1f}{spread}",
+        f"{middle(costs) / reference:.2f}" if reference else "-",
+        f"{100 * middle([r.cpu for r in runs]):.0f}",
+        f"{VALUES * middle([r.polls_s for r in runs]):.0f}",
+        f"{middle([r.stored_s for r in runs]):.0f}",
+        f"{middle([r.interval_s for r in runs]):.2f}",
+        f"{1e3 * middle([r.late_p99_s for r in runs]):.0f}",
+        f"{100 * middle([r.responder for r in runs]):.0f}",
+    )
+
+
+def print_rows(rows: Sequence[Sequence[str]]) -> None:
+    header = ("", "us a value", "x Telegraf", "CPU %", "values/s", "stored/s")
+    print("| " + " | ".join((*header, "interval s", "late p99 ms", "responder %")) + " |")
+    print("| --- |" + " ---: |" * 8)
+    for one in rows:
+        print("| " + " | ".join(one) + " |")
+    load = os.getloadavg()[0]
+    print(f"\nLoad average at the end: {load:.1f} on {len(_CORES)} cores; above 2, mistrust it.")
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def memory(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+if __name__ == "__main__":
+    main()
