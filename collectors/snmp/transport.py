@@ -131,8 +131,9 @@ class Transport:
         except BlockingIOError:
             self.counts.unsent += 1
         except OSError:
-            # an earlier datagram's ICMP error comes up here; it says nothing of this one
-            self._icmp_errors(sock)
+            # an earlier datagram's ICMP error comes up here; it says nothing of this one.
+            # Not at once: nobody is called back before his `request` has returned
+            self._loop.call_soon(self._icmp_errors, sock)
             with contextlib.suppress(OSError):
                 sock.sendto(payload, peer)
 

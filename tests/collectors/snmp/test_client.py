@@ -73,6 +73,30 @@ async def test_a_closed_port_is_refused_at_once(transport):
 
 
 @pytest.mark.skipif(not hasattr(socket, "MSG_ERRQUEUE"), reason="the OS does not tell")
+async def test_nobody_is_called_back_before_his_request_has_returned(transport):
+    """A second request meets the refusal of the first while it is being sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    template = Community(V2C, b"public").template(pdu.get([encode_oid(SYS_UP_TIME)]))
+    returned: list[int] = []
+    early: list[int] = []
+    done = asyncio.Event()
+
+    def answered(request_id: int, answer: object, took_s: float) -> None:
+        if request_id not in returned:
+            early.append(request_id)
+        if len(returned) == 50:
+            done.set()
+
+    for _ in range(50):
+        returned.append(transport.request(("127.0.0.1", port), template, answered, 1.0))
+    async with asyncio.timeout(5):
+        await done.wait()
+    assert early == []
+
+
+@pytest.mark.skipif(not hasattr(socket, "MSG_ERRQUEUE"), reason="the OS does not tell")
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_a_refusal_leaves_the_socket_hearing(new_loop):
     """libuv stops watching a descriptor that once reports an error."""

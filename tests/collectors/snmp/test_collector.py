@@ -14,7 +14,7 @@ from collectors.snmp.survey import probe
 from collectors.wheel import Counters, Wheel
 from dcim.clock import SystemClock
 from dcim.model.reading import OutageKind, Quality
-from fixtures.peers.replay import Recording
+from fixtures.peers.replay import Recording, ReplayAgent
 from tests.collectors.snmp.peers import UPS, Sink, target
 
 OFTEN = Intervals(0.05, 0.1, 5)
@@ -210,3 +210,25 @@ async def test_loss_of_one_datagram_in_ten_costs_no_poll_a_value(agent, profiles
     assert agent.dropped > 10
     assert [b.outage for b in sink.batches[before:]] == [None] * (len(sink.batches) - before)
     assert {len(b.readings) for b in sink.batches[before:]} == {1, 9}
+
+
+async def test_agents_that_refuse_stop_nobody_else(agent, profiles, sink):
+    """ICMP errors of ports that closed come up in the middle of sending to others."""
+    names = [f"gone-{n}" for n in range(8)]
+    others = [
+        await ReplayAgent({name: Recording.parse(UPS.splitlines())}).start() for name in names
+    ]
+    targets = [
+        target(name, one.port, intervals=OFTEN)
+        for name, one in zip(["ups", *names], [agent, *others], strict=True)
+    ]
+    async with collecting(targets, profiles, sink):
+        await sink.until(lambda: {b.device for b in sink.batches} >= {"ups", *names})
+        for one in others:
+            one.close()
+        await sink.until(lambda: all(outages(sink, name) for name in names))
+        polled = len(sink.batches)
+        await sink.until(lambda: sum(b.device == "ups" for b in sink.batches[polled:]) > 20)
+    kinds = {kind for name in names for kind in outages(sink, name)}
+    assert kinds <= {OutageKind.REFUSED, OutageKind.TIMEOUT}
+    assert outages(sink, "ups") == []
