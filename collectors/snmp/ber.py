@@ -13,6 +13,7 @@ INTEGER, OCTETS, NULL, OBJECT_ID, SEQUENCE = 0x02, 0x04, 0x05, 0x06, 0x30
 IP_ADDRESS, COUNTER32, GAUGE32, TIME_TICKS, OPAQUE, COUNTER64 = 0x40, 0x41, 0x42, 0x43, 0x44, 0x46
 NO_SUCH_OBJECT, NO_SUCH_INSTANCE, END_OF_MIB_VIEW = 0x80, 0x81, 0x82
 _UNSIGNED = frozenset([COUNTER32, GAUGE32, TIME_TICKS, COUNTER64])
+_LONGEST_INTEGER = 9  # octets: 64 bits and a sign
 _OPAQUE_FLOAT, _OPAQUE_DOUBLE = b"\x9f\x78\x04", b"\x9f\x79\x08"
 
 
@@ -83,6 +84,8 @@ def oid_parts(body: bytes) -> tuple[int, ...]:
         if not byte & 0x80:
             parts.append(value)
             value = 0
+        elif value >> 64:
+            raise Malformed("object identifier with a number beyond 64 bits")
     if not body or body[-1] & 0x80:
         raise Malformed("object identifier breaks off")
     first = min(parts[0] // 40, 2)
@@ -114,21 +117,17 @@ def header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
 def read_integer(data: bytes, at: int, end: int) -> tuple[int, int]:
     """(value, position behind it) of the INTEGER at `at`."""
     tag, start, stop = header(data, at, end)
-    if tag != INTEGER or start == stop:
+    if tag != INTEGER or not 0 < stop - start <= _LONGEST_INTEGER:
         raise Malformed(f"no integer at byte {at}")
     return int.from_bytes(data[start:stop], "big", signed=True), stop
 
 
 def decode_value(tag: int, body: bytes) -> Value:
     """A varbind's value; Malformed for tags that SNMP does not have."""
-    if tag == INTEGER:
-        if not body:
-            raise Malformed("integer without content")
-        return int.from_bytes(body, "big", signed=True)
-    if tag in _UNSIGNED:
-        if not body:
-            raise Malformed("integer without content")
-        return int.from_bytes(body, "big")
+    if tag == INTEGER or tag in _UNSIGNED:
+        if not 0 < len(body) <= _LONGEST_INTEGER:
+            raise Malformed(f"integer of {len(body)} octets")
+        return int.from_bytes(body, "big", signed=tag == INTEGER)
     if tag == OCTETS:
         return body
     if tag in _MISSING:
@@ -185,9 +184,9 @@ def decode_varbinds(data: bytes, at: int, end: int) -> list[Varbind]:
         if at != stop:
             raise Malformed(f"varbind ends at byte {stop}, its value at byte {at}")
         value: Value
-        if start < at and tag == INTEGER:
+        if tag == INTEGER and 0 < at - start <= _LONGEST_INTEGER:
             value = int.from_bytes(data[start:at], "big", signed=True)
-        elif start < at and tag in _UNSIGNED:
+        elif tag in _UNSIGNED and 0 < at - start <= _LONGEST_INTEGER:
             value = int.from_bytes(data[start:at], "big")
         else:
             value = decode_value(tag, data[start:at])

@@ -96,9 +96,9 @@ class Inbox:
         if not fit:
             raise self._refusal(frame, 1, "unsupported security level")
         for user in fit:
-            keys = self._ring.keys(user, frame.engine_id)
-            if user.auth is None or v3.is_signed(data, frame, user, keys):
-                return user, keys
+            signing = self._ring.signing(user, frame.engine_id)
+            if user.auth is None or v3.is_signed(data, frame, user, signing):
+                return user, self._ring.keys(user, frame.engine_id)
         raise self._refusal(frame, 5, "wrong authentication key, or altered")
 
     def _in_window(self, frame: Frame, ours: bool) -> bool:

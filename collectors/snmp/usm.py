@@ -153,17 +153,21 @@ class KeyRing:
         found = self._keys.get((user, engine_id))
         if found is not None:
             return found
-        keys = Keys()
-        if user.auth is not None:
-            master = self._master(user.auth, user.auth_password)
-            keys = Keys(user.auth.localised(master, engine_id))
-            if user.priv is not None:
-                master = self._master(user.auth, user.priv_password)
-                keys = Keys(keys.auth, user.priv.key(user.auth, master, engine_id))
+        keys = self.signing(user, engine_id)
+        if user.auth is not None and user.priv is not None:
+            master = self._master(user.auth, user.priv_password)
+            keys = Keys(keys.auth, user.priv.key(user.auth, master, engine_id))
         if len(self._keys) >= _MOST_KEYS:
             self._keys.clear()
         self._keys[user, engine_id] = keys
         return keys
+
+    def signing(self, user: User, engine_id: bytes) -> Keys:
+        """The authentication key alone, which is cheap: for messages of nobody knows whom."""
+        if user.auth is None:
+            return Keys()
+        master = self._master(user.auth, user.auth_password)
+        return Keys(user.auth.localised(master, engine_id))
 
     def _master(self, auth: Auth, password: str) -> bytes:
         known = self._masters.get((auth.name, password))

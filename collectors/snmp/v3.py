@@ -88,8 +88,8 @@ def parse(data: bytes) -> Frame:
     auth, at = _octets(data, at, stop)
     auth_at = at - len(auth)
     salt, _ = _octets(data, at, stop)
-    if not (0 <= boots <= _LAST_BOOTS and 0 <= time <= _LAST_BOOTS):
-        raise Malformed("engine boots or time out of range")
+    if not all(0 <= number <= _LAST_BOOTS for number in (message_id, boots, time)):
+        raise Malformed("message id, engine boots or time out of range")
     return Frame(
         message_id, flags[0], engine_id, boots, time, user, auth_at, auth, salt, data_at, end
     )
@@ -207,6 +207,8 @@ class Engines:
         before = self._ids.get(peer)
         if before is not None:
             self._peers[before].discard(peer)
+            if not self._peers[before]:
+                del self._peers[before]
         self._ids[peer] = engine_id
         self._peers.setdefault(engine_id, set()).add(peer)
 
