@@ -6,10 +6,12 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dcim import log
 from dcim.clock import Clock
 
-_SHORTEST_SLEEP_S = 0.01  # uvloop's millisecond timers wake early and would spin below this
+_SHORTEST_SLEEP_S = 0.02  # uvloop's millisecond timers wake early and would spin below this
 _LONGEST_SLEEP_S = 0.05
+_log = log.get("wheel")
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class Wheel:
         self._clock = clock
         self._due: list[tuple[float, int, Job]] = []
         self._order = itertools.count()
+        self.faults = 0  # jobs that raised
 
     def every(self, interval_s: float, start: Callable[[float], None], phase_s: float = 0.0) -> Job:
         """Run `start` every `interval_s`, first `phase_s` from now."""
@@ -71,7 +74,11 @@ class Wheel:
             if job.interval_s > 0:
                 missed = int((now - due) / job.interval_s)
                 self._push(due + (missed + 1) * job.interval_s, job)
-            job.start(due)
+            try:
+                job.start(due)
+            except Exception as error:  # a bug in one device's poll must not stop the others'
+                self.faults += 1
+                _log.error("poll could not start", faults=self.faults, exc_info=error)
 
     async def run(self) -> None:
         while True:

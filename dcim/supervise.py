@@ -14,7 +14,8 @@ _LONGEST_PAUSE_S = 60.0
 async def keep_running(name: str, job: Callable[[], Awaitable[None]]) -> None:
     """Run `job` again whenever a bug ends it: logged, counted, after a growing pause.
 
-    The only broad `except` of the suite: a fault in one job must not take the others down.
+    With the timer wheel's, the only broad `except` of the suite: a fault in one job must not take
+    the others down.
     """
     logger = log.get(name)
     pause_s, crashes = 1.0, 0
