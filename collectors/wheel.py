@@ -11,7 +11,7 @@ from dcim.clock import Clock
 
 _SHORTEST_SLEEP_S = 0.02  # uvloop's millisecond timers wake early and would spin below this
 _LONGEST_SLEEP_S = 0.05
-_log = log.get("wheel")
+logger = log.get("wheel")
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ class Wheel:
                 job.start(due)
             except Exception as error:  # a bug in one device's poll must not stop the others'
                 self.faults += 1
-                _log.error("poll could not start", faults=self.faults, exc_info=error)
+                logger.error("poll could not start", faults=self.faults, exc_info=error)
 
     async def run(self) -> None:
         while True:
