@@ -6,6 +6,7 @@ count of the good and uncertain samples. The number before the suffix is the gen
 is rewritten as a whole when late readings come, and the catalogue says which one holds.
 """
 
+import multiprocessing
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -121,9 +122,18 @@ def at(ms: int) -> str:
 
 
 def yield_to_agent() -> None:
-    """Initialise the child process."""
+    """Initialise the child process: behind the agent while it lives, gone when it dies."""
     if hasattr(os, "nice"):
         os.nice(_NICE)
+    threading.Thread(target=_end_with_agent, name="agent watch", daemon=True).start()
+
+
+def _end_with_agent() -> None:
+    """Even kill -9 closes the agent's end of the sentinel; an executor's worker would not notice."""
+    agent = multiprocessing.parent_process()
+    if agent is not None:
+        agent.join()
+        os._exit(1)
 
 
 def _ask(query: str, point: str) -> list[Any]:

@@ -354,3 +354,39 @@ async def test_a_full_disk_loses_nothing_that_is_written_again(tmp_path):
     assert process.returncode == 0
     refused, complete = stdout.split()
     assert (int(refused) > 0, complete) == (True, b"True")
+
+
+ASKING = """
+import asyncio, sys
+from pathlib import Path
+import pyarrow as pa
+from dcim.clock import ManualClock
+from dcim.model.metric import registry
+from dcim.storage.embedded import EmbeddedStore
+
+async def main(path):
+    store = await EmbeddedStore.open(path, ManualClock(1.7e9 + 1e6), registry())
+    ts = pa.array([1_700_000_000_000], pa.timestamp("ms", "UTC"))
+    await store.backfill(pa.table({"point": ["pdu-1/voltage"], "ts": ts, "value": [230.0]}))
+    buckets = await store.trend("pdu-1/voltage", 1.7e9, 1.7e9 + 60, 60)
+    print(sum(bucket.count for bucket in buckets), flush=True)
+    await asyncio.sleep(3600)
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+async def test_a_killed_agent_leaves_no_child_behind(tmp_path):
+    script = tmp_path / "asking.py"
+    script.write_text(ASKING, "utf-8")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), str(tmp_path / "data"), stdout=subprocess.PIPE, cwd=Path.cwd()
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        assert await process.stdout.readline() == b"1\n"  # the child has answered
+        process.send_signal(signal.SIGKILL)
+        # its end of the pipe is inherited: the stream ends when the last of them is gone
+        assert await process.stdout.read() == b""
+        await process.wait()
