@@ -15,6 +15,7 @@ from rules.derive import Formula, Known, Result, derived, fit, why
 from rules.ledger import Span, length_s, without
 
 WINDOW_S = 900.0
+LIVE_LEAST_S = 10.0  # of it, before a live ratio says anything; before half of it, it is uncertain
 LIVE_S = 60.0  # live ratios are of the last minute: meters are not read at the same moment
 LEAST_S = 30.0  # covered, before a window says anything
 FULL = 0.9  # coverage below which a window is uncertain
@@ -135,10 +136,19 @@ class Mean:
             self._above -= old_above
             self._below -= old_below
 
-    @property
-    def ratio(self) -> float | None:
-        """The sum above over the sum below; None where nothing has been taken in."""
-        return self._above / self._below if self._samples else None
+    def result(self, category: int | None) -> Result:
+        """The sum above over the sum below, as far as it may be said yet."""
+        span_s = self._samples[-1][0] - self._samples[0][0] if self._samples else 0.0
+        if span_s < LIVE_LEAST_S:
+            reason = f"no_data: {span_s:.0f} s of power so far"
+            return Result(reason=reason, quality=Quality.BAD, category=category)
+        ratio = self._above / self._below
+        if (reason_out := out_of_range(ratio)) is not None:
+            return Result(reason=reason_out, quality=Quality.BAD, category=category)
+        if span_s < LIVE_S / 2:
+            reason = f"partial: {span_s:.0f} s of power so far"
+            return Result(ratio, reason=reason, quality=Quality.UNCERTAIN, category=category)
+        return Result(ratio, category=category)
 
 
 class Ratios:
@@ -246,19 +256,17 @@ class Ratios:
         unread = self._batteries.unread(latest, now)
         if unread is None:
             mean.add(now, total_w - charge_w, it_w)
-        pue = mean.ratio
-        if pue is None:
-            reason = f"storage_active: {unread}"
-            return Result(reason=reason, quality=Quality.BAD, category=it.category)
-        if (reason := out_of_range(pue)) is not None:
-            return Result(reason=reason, quality=Quality.BAD, category=it.category)
-        active = abs(charge_w) > STORAGE_SHARE * it_w
-        reason = f"storage_active: {charge_w / 1000:.1f} kW into batteries" if active else None
-        quality = Quality.GOOD
+        result = mean.result(it.category)
         if unread is not None:
-            reason, quality = f"storage_active: {unread}", Quality.UNCERTAIN
-        uncertainty = pue * (2 * CLASS_1**2) ** 0.5
-        return Result(pue, None, reason, quality, uncertainty=uncertainty, category=it.category)
+            reason = f"storage_active: {unread}"
+            quality = Quality.BAD if result.value is None else Quality.UNCERTAIN
+            return result._replace(reason=reason, quality=quality)
+        if result.value is None:
+            return result
+        if abs(charge_w) > STORAGE_SHARE * it_w:
+            reason = f"storage_active: {charge_w / 1000:.1f} kW into batteries"
+            result = result._replace(reason=reason)
+        return result._replace(uncertainty=result.value * (2 * CLASS_1**2) ** 0.5)
 
     def _partial_halls(self) -> list[str]:
         halls = self._boundary.halls
@@ -285,12 +293,7 @@ class Ratios:
             return self._reading(formula, result, latest, now)
         mean = self._means[hall]
         mean.add(now, sum(powers), powers[0])
-        ppue = mean.ratio or 0.0
-        reason = out_of_range(ppue)
-        result = Result(ppue, category=groups[0].category)
-        if reason is not None:
-            result = Result(reason=reason, quality=Quality.BAD, category=groups[0].category)
-        return self._reading(formula, result, latest, now)
+        return self._reading(formula, mean.result(groups[0].category), latest, now)
 
     def _sum(
         self, group: Group, latest: Mapping[str, Reading], now: float
