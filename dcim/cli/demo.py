@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     headless: Annotated[bool, typer.Option("--headless", help="No console: run, report.")] = False,
-    duration: Annotated[float, typer.Option(help="Seconds; headless only.", min=10)] = 60.0,
+    duration: Annotated[float, typer.Option(help="Seconds; headless only.", min=45)] = 60.0,
     json: JsonOption = False,
     store: Annotated[
         str | None, typer.Option(help="embedded:DIR, or influx://HOST:PORT/ORG/BUCKET.")
