@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from dcim.model.reading import Batch, Identity, Outage, Quality, Reading
+from dcim.model.reading import Batch, Identity, Outage, Quality, Reading, rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,8 @@ class Live:
             if old is None:
                 yield Reading(point, None, now, Quality.STALE, "no answer yet")
             elif old.quality is not Quality.STALE:
-                yield old._replace(quality=Quality.STALE, reason=f"no answer for {silent_s:.0f} s")
+                since = rfc3339(self._seen[point])[11:19]
+                yield old._replace(quality=Quality.STALE, reason=f"no answer since {since}Z")
 
     def mark(self, readings: Iterable[Reading]) -> None:
         """Take over stale readings; they are not answers."""
@@ -98,8 +99,9 @@ class Live:
         last = batch.ts if answered else state.last_answer
         if batch.outage is None:
             fresh = state.outage is not None or state.since is None
-            self.devices[batch.device] = replace(
-                state, outage=None, since=batch.ts if fresh else state.since, last_answer=last
+            since = batch.ts if fresh else state.since
+            self.devices[batch.device] = DeviceState(
+                state.device, state.identity, None, since, last, state.outages
             )
             return
         new = state.outage is None
