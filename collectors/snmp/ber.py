@@ -116,6 +116,10 @@ def header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
 
 def read_integer(data: bytes, at: int, end: int) -> tuple[int, int]:
     """(value, position behind it) of the INTEGER at `at`."""
+    if at + 2 < end and data[at] == INTEGER and 0 < (size := data[at + 1]) <= _LONGEST_INTEGER:
+        stop = at + 2 + size
+        if stop <= end:
+            return int.from_bytes(data[at + 2 : stop], "big", signed=True), stop
     tag, start, stop = header(data, at, end)
     if tag != INTEGER or not 0 < stop - start <= _LONGEST_INTEGER:
         raise Malformed(f"no integer at byte {at}")

@@ -7,6 +7,7 @@ import hmac
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from collectors.snmp import pdu
 from collectors.snmp.ber import (
@@ -44,8 +45,7 @@ _REPORTS = {
 Address = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A v3 message taken apart, its data not yet decrypted."""
 
     message_id: int
@@ -96,6 +96,10 @@ def parse(data: bytes) -> Frame:
 
 
 def _octets(data: bytes, at: int, end: int) -> tuple[bytes, int]:
+    if at + 1 < end and data[at] == OCTETS and (size := data[at + 1]) < 0x80:  # the usual case
+        stop = at + 2 + size
+        if stop <= end:
+            return data[at + 2 : stop], stop
     tag, start, stop = header(data, at, end)
     if tag != OCTETS:
         raise Malformed(f"no octets at byte {at}")
@@ -237,6 +241,7 @@ class Usm:
         self._peer = peer
         self._engines = engines
         self._context = context.encode()
+        self._scope = b""
         self._keys = Keys()
         self._salt = int.from_bytes(os.urandom(8), "big")
         self._level = (AUTHENTIC if user.auth else 0) | (PRIVATE if user.priv else 0)
@@ -258,7 +263,7 @@ class Usm:
         if not self.engine_id:
             nobody, scoped = User(""), scope(b"", b"", pdu.get([]).encode(request_id))
             return build(request_id, REPORTABLE, nobody, Keys(), (b"", 0, 0), scoped)
-        scoped = scope(self.engine_id, self._context, request.encode(request_id))
+        scoped = tlv(SEQUENCE, self._scope + request.encode(request_id))
         if not self._level:
             engine = (self.engine_id, 0, 0)
             return build(request_id, REPORTABLE, self.user, self._keys, engine, scoped)
@@ -340,6 +345,7 @@ class Usm:
             raise Malformed(f"an engine id of {len(engine_id)} octets")
         self.engine_id = engine_id
         self.timeline.known = self._heard = False
+        self._scope = context_of(engine_id, self._context)
         self._keys = self._engines.ring.keys(self.user, engine_id)
         self._engines.claim(engine_id, self._peer)
 

@@ -1,0 +1,1 @@
+"""What SNMPv3 authPriv costs beside C net-snmp."""
