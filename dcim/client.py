@@ -131,12 +131,14 @@ class SseParser:
 class Client:
     """One agent, one token. Use as an async context manager."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(
+        self, url: str, token: str | None = None, timeout_s: float = _ANSWER_TIMEOUT_S
+    ) -> None:
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
-            timeout=_ANSWER_TIMEOUT_S,
+            timeout=timeout_s,
             trust_env=False,  # a proxy of the environment does not know the plant's network
             verify=ssl.create_default_context(),
         )
@@ -243,7 +245,7 @@ class Client:
                     for data in parser.feed(chunk):
                         yield _parse(TypeAdapter(Event), data)
         except httpx.HTTPError as error:
-            raise _no_connection(error) from error
+            raise self._no_connection(error) from error
 
     async def follow(
         self, select: Sequence[str] = (), backoff: Backoff | None = None
@@ -292,7 +294,20 @@ class Client:
                 method, path, params=query, json=body.model_dump() if body else None
             )
         except httpx.HTTPError as error:
-            raise _no_connection(error) from error
+            raise self._no_connection(error) from error
+
+    def _no_connection(self, error: httpx.HTTPError) -> ClientError:
+        """Where nobody answered, and what to look at."""
+        match error:
+            case httpx.ConnectError():
+                why = f"nobody answers at {self.url}: is the agent running there (`dcim run FILE`)?"
+            case httpx.TimeoutException():
+                why = f"no answer from {self.url} in time: the agent hangs or is overloaded"
+            case httpx.RemoteProtocolError() | httpx.ReadError():
+                why = f"{self.url} broke off: the agent ended, or it is no agent"
+            case _:
+                why = f"{self.url}: {str(error) or type(error).__name__}"
+        return ClientError(ErrorKind.NO_CONNECTION, why)
 
 
 def _selection(select: Sequence[str]) -> dict[str, str]:
@@ -308,10 +323,6 @@ def _parse(adapter: TypeAdapter[T], data: str | bytes) -> T:
         raise ClientError(
             ErrorKind.SERVER, f"an answer of another form: {where} {first['msg']}"
         ) from error
-
-
-def _no_connection(error: httpx.HTTPError) -> ClientError:
-    return ClientError(ErrorKind.NO_CONNECTION, str(error) or type(error).__name__)
 
 
 def _refusal(response: httpx.Response) -> ClientError:

@@ -32,6 +32,21 @@ class AlarmState(StrEnum):
     def acknowledged(self) -> bool:
         return self in (AlarmState.NORM, AlarmState.ACKED, AlarmState.LATCH_ACKED)
 
+    @property
+    def words(self) -> str:
+        """For people: whether it holds, then what is still to do."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    AlarmState.NORM: "normal",
+    AlarmState.UNACK: "active, not acknowledged",
+    AlarmState.ACKED: "active, acknowledged",
+    AlarmState.RTN_UNACK: "over, not acknowledged",
+    AlarmState.LATCH_UNACK: "over, latched, not acknowledged",
+    AlarmState.LATCH_ACKED: "over, latched until reset, acknowledged",
+}
+
 
 class EventType(StrEnum):
     """What may become of an alarm; the `type` of a webhook."""
@@ -57,8 +72,11 @@ class Alarm:
     state: AlarmState
     priority: Priority
     title: str  # "coolant leak detected", a constant of the rule
-    value: float | None = None
+    title_zh: str = ""
+    value: float | None = None  # now: at the raise, an escalation or the clear
     value_state: str | None = None  # state code where the point is a state
+    raised_value: float | None = None  # at the raise
+    raised_state: str | None = None
     unit: str = ""
     limit: float | None = None
     condition: str = ""  # "temperature.supply >= 45 degC for 120 s"
@@ -73,6 +91,8 @@ class Alarm:
     shelved_until: float | None = None
     suppressed_by: str | None = None  # id of the alarm of which this one is a consequence
     suppressed_children: int = 0
+    because: str = ""  # which other conditions are its reason: "coolant pump failed: pump/1"
+    because_zh: str = ""
     cause: str = ""
     consequence: str = ""
     action: str = ""

@@ -1,7 +1,8 @@
 """The API's client against a small agent on a real socket."""
 
 import asyncio
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -69,10 +70,41 @@ async def test_a_wrong_token_is_unauthorised(agent):
 async def test_nobody_there_is_no_connection(agent):
     async with Client(agent.url, TOKEN) as client:
         await agent.kill()
-        with pytest.raises(ClientError) as caught:
+        with pytest.raises(ClientError, match=f"nobody answers at {agent.url}: is") as caught:
             await client.status()
         assert caught.value.kind is ErrorKind.NO_CONNECTION
         await agent.start()
+
+
+@asynccontextmanager
+async def peer(last: bytes) -> AsyncIterator[str]:
+    """Something that reads up to `last` and hangs up without a word; its address."""
+    over = asyncio.Event()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(last)
+        writer.close()
+        await writer.wait_closed()
+        over.set()
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with asyncio.timeout(5):
+            await over.wait()
+
+
+async def test_an_agent_that_says_nothing_is_named():
+    async with peer(b"never") as url, Client(url, TOKEN, timeout_s=0.2) as client:
+        with pytest.raises(ClientError, match=f"no answer from {url} in time") as caught:
+            await client.status()
+        assert caught.value.kind is ErrorKind.NO_CONNECTION
+
+
+async def test_what_is_no_agent_is_named():
+    async with peer(b"\r\n\r\n") as url, Client(url, TOKEN) as client:
+        with pytest.raises(ClientError, match=f"{url} broke off"):
+            await client.status()
 
 
 async def test_an_answer_of_another_form_is_refused(agent, client):
