@@ -9,6 +9,9 @@ from collectors.units import conversion
 from dcim.model.metric import Metric, MetricKind
 from dcim.model.reading import Quality, Reading
 
+_GOOD = Quality.GOOD
+_new = tuple.__new__
+
 
 @dataclass(slots=True)
 class Channel:
@@ -38,7 +41,8 @@ class Channel:
         if self.doubtful is not None:
             quality, reason = Quality.UNCERTAIN, self.doubtful
             return Reading(self.address, value, ts, quality, reason, None, None, self.source)
-        return Reading(self.address, value, ts, Quality.GOOD, None, None, None, self.source)
+        # the hot path: half the price of calling the class
+        return _new(Reading, (self.address, value, ts, _GOOD, None, None, None, self.source, None))
 
     def state(self, raw: int, ts: float) -> Reading:
         """A state reading; a number the profile does not know is shown, as `bad`."""

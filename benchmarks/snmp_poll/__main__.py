@@ -150,11 +150,11 @@ def measured(
             time.sleep(seconds)
             share, asked = server.report()
             cpu = (cpu_s(process.pid) - before) / (time.monotonic() - started)
+            if process.poll() is not None:
+                raise SystemExit(f"{name} ended: {(Path(folder) / 'log').read_text()[-800:]}")
             megabytes = memory(process.pid)
             time.sleep(3)  # what is on its way arrives
             stored = points(store, seconds + 3, "^v")
-        except FileNotFoundError:
-            raise SystemExit(f"{name} ended: {(Path(folder) / 'log').read_text()[-800:]}") from None
         finally:
             process.terminate()
             process.wait(30)

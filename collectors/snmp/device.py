@@ -245,13 +245,13 @@ class Device:
 
     def _notice_new_points(self, known: _Known, poll: Poll, result: Result) -> None:
         """Parts that were absent when planned and now have a value are expected from now on."""
-        dormant = [b.binding for b in poll.plan.bounds if not b.binding.expected]
-        if not dormant:
+        if not poll.plan.dormant:
             return
         told = {reading.point for reading in result.readings}
-        arrived = [binding for binding in dormant if binding.channel.address in told]
+        arrived = [b for b in poll.plan.dormant if b.channel.address in told]
         for binding in arrived:
             binding.expected = True
+            poll.plan.dormant.remove(binding)
         if arrived:
             self._announce(known)
 

@@ -47,6 +47,10 @@ class Plan:
     asks: list[Ask]
     bounds: list[Bound]
     extra: list[bytes] = field(default_factory=list)  # asked for the engine, not for points
+    dormant: list[Binding] = field(init=False)  # parts that were absent and may yet have a value
+
+    def __post_init__(self) -> None:
+        self.dormant = [b.binding for b in self.bounds if not b.binding.expected]
 
 
 @dataclass(frozen=True, slots=True)
