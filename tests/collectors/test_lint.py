@@ -31,6 +31,27 @@ def test_a_wrong_factor_of_ten_is_found(watts):
     }
 
 
+@pytest.mark.parametrize("amps", [40.0, 0.4, 0.004])
+def test_a_current_in_the_wrong_unit_is_found(amps):
+    phase = {"input/L1/voltage": 230.0, "input/L1/current": amps, "input/L1/power.active": 874.0}
+    assert points(**phase) == {"input/L1/current", "input/L1/power.active"}
+
+
+def test_whole_amperes_may_have_been_rounded():
+    load = {"output/voltage": 230.0, "output/current": 0.0, "output/power.active": 190.0}
+    assert points(**load) == set()
+
+
+@pytest.mark.parametrize(
+    ("point", "value"),
+    [("output/L1/voltage", 2300.0), ("power_factor", 98.0), ("probe/1/temperature", 253.0)],
+)
+def test_what_no_such_thing_can_be_is_found(point, value):
+    assert points(**{point: value}) == {point}
+    assert points(**{point: value / 100}) == set()
+    assert points(**{"exhaust/temperature": 420.0, "L1/voltage": 11500.0}) == set()
+
+
 def test_loads_near_nothing_say_nothing():
     little = {"outlet/1/voltage": 230.0, "outlet/1/current": 0.1, "outlet/1/power.active": 0.0}
     assert points(**little) == set()

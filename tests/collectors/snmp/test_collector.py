@@ -176,6 +176,17 @@ async def test_probe_reads_a_device_once(agent, profiles, transport):
     assert len(sources) == len(set(sources)) == 10
 
 
+@pytest.mark.parametrize(
+    ("tenths", "quality"), [(53, "good"), (530, "uncertain"), (5, "uncertain")]
+)
+async def test_a_wrong_scale_is_uncertain(agent, profiles, transport, tenths, quality):
+    agent.recordings["ups"].set("1.3.6.1.2.1.33.1.4.4.1.3.1", "2", str(tenths))
+    found = await probe(target("ups", agent.port), profiles, SystemClock(), transport)
+    current = next(r for r in found.readings if r.point == "ups/output/L1/current")
+    assert current.quality == quality
+    assert ("230 V x" in (current.reason or "")) is (quality == "uncertain")
+
+
 async def test_probe_of_a_silent_device_gives_the_outage(agent, profiles, transport):
     agent.behaviour.dead = {"ups"}
     found = await probe(target("ups", agent.port), profiles, SystemClock(), transport)
