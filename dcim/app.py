@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
@@ -16,6 +16,7 @@ import uvicorn
 from collectors.base import Target
 from collectors.modbus.collector import ModbusCollector
 from collectors.mqtt.collector import MqttCollector
+from collectors.snmp.client import Stats
 from collectors.snmp.collector import SnmpCollector
 from collectors.snmp.traps import TrapLog
 from collectors.snmp.traps_receiver import TrapReceiver
@@ -72,6 +73,7 @@ class Plant:
         self.wheel = Wheel(agent.clock)
         self.counters = {name: Counters() for name in COLLECTORS}
         self._clock = agent.clock
+        self.requests: Callable[[], Mapping[str, Stats]] = dict  # by device
         self._traps = agent.traps
 
     def start(self, group: asyncio.TaskGroup) -> Sequence[asyncio.Task[None]]:
@@ -89,6 +91,8 @@ class Plant:
                     self.counters[name],
                 )
                 jobs[name] = one.run
+                if isinstance(one, SnmpCollector):
+                    self.requests = one.stats
                 if isinstance(one, SnmpCollector) and self.config.agent.traps is not None:
                     jobs["traps"] = self._trap_receiver(one, targets, self.config.agent.traps).run
         return [group.create_task(keep_running(name, job), name=name) for name, job in jobs.items()]
@@ -208,6 +212,7 @@ class Agent:
         api.users, api.alarms, api.hub = config.users, plant.alarms, plant.hub
         api.usage = lambda start, end: _usage(plant.metrics.window(start, end))
         api.polls, api.webhooks_status = plant.counters, plant.webhooks.status
+        api.requests = lambda: plant.requests()
 
     async def reload(self) -> str:
         """Read the file again; ValueError names every fault, and nothing has changed then."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from collectors.base import Target
+from collectors.snmp.client import Stats
 from collectors.wheel import Counters
 from dcim.api.auth import Authority
 from dcim.clock import Clock
@@ -74,6 +75,7 @@ class Agent:
     alarms: AlarmDesk
     store: Trends
     polls: Mapping[str, Counters] = field(default_factory=dict)  # by protocol
+    requests: Callable[[], Mapping[str, Stats]] = dict  # by device, of those polled by SNMP
     usage: Callable[[float, float], UsageOut] | None = None  # of a window, UTC seconds
     store_status: Callable[[], StoreOut] = StoreOut
     webhooks_status: Callable[[], Sequence[WebhookOut]] = tuple

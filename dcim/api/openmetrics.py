@@ -36,6 +36,7 @@ def _lines(agent: Agent, stream: Stream) -> Iterator[str]:
     )
     outages = sum(state.outages for state in agent.live.devices.values())
     yield from _family("dcim_outages", "counter", "spells of outage of any device", [({}, outages)])
+    yield from _requests(agent)
     points: Samples = [({"quality": q}, n) for q, n in views.qualities(agent).items()]
     yield from _family("dcim_points", "gauge", "points by quality", points)
     yield from _alarms(agent)
@@ -46,6 +47,27 @@ def _lines(agent: Agent, stream: Stream) -> Iterator[str]:
     )
     yield from _family(
         "dcim_stream_resyncs", "counter", "clients that were too slow", [({}, stream.resyncs)]
+    )
+
+
+def _requests(agent: Agent) -> Iterator[str]:
+    """By device polled over SNMP."""
+    requests = agent.requests()
+
+    def each(field: str) -> Samples:
+        return [({"device": device}, getattr(one, field)) for device, one in requests.items()]
+
+    yield from _family(
+        "dcim_device_requests", "counter", "requests sent, without retries", each("requests")
+    )
+    yield from _family(
+        "dcim_device_timeouts", "counter", "requests never answered", each("timeouts")
+    )
+    yield from _family(
+        "dcim_device_errors", "counter", "answers with an error or nonsense", each("errors")
+    )
+    yield from _family(
+        "dcim_device_latency_seconds", "gauge", "time to answer, smoothed", each("latency_s")
     )
 
 

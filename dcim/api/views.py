@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import translate
 from functools import lru_cache
+from heapq import nlargest
 from typing import Any, Literal
 
 import orjson
@@ -28,6 +29,7 @@ from dcim.model.wire import (
     ProtocolOut,
     RackOut,
     SiteOut,
+    SlowOut,
     StatusOut,
     TrapOut,
     TrapsOut,
@@ -37,6 +39,8 @@ from dcim.model.wire import (
 
 _CHUNK = 250  # points between two looks at the rest of the loop
 _RECENT_S = 30.0  # a device that gave something within this is not wholly out
+_SLOW_S = 0.5  # smoothed time to answer
+_MOST_SLOW = 10  # devices named
 _time = lru_cache(1024)(rfc3339)  # the readings of a batch share theirs
 MAX_PATTERNS = 64
 MAX_PATTERN = 200
@@ -245,11 +249,19 @@ def status(agent: Agent, user: User | None = None) -> StatusOut:
         protocols=protocols(agent),
         store=agent.store_status(),
         webhooks=list(agent.webhooks_status()),
+        slow=slow(agent),
         cpu_s=round(cost.cpu_s(), 3),
         rss_mb=round(cost.rss_mb(), 1),
         user=user.name if user else "",
         role=user.role if user else "",
     )
+
+
+def slow(agent: Agent) -> list[SlowOut]:
+    """The devices that take longest to answer, if that is long."""
+    found = [(one.latency_s, device) for device, one in agent.requests().items()]
+    worst = nlargest(_MOST_SLOW, (each for each in found if each[0] >= _SLOW_S))
+    return [SlowOut(device=device, latency_s=round(s, 3)) for s, device in worst]
 
 
 def qualities(agent: Agent) -> dict[Quality, int]:

@@ -62,6 +62,9 @@ def status_lines(s: StatusOut) -> Iterable[str]:
     for name, p in sorted(s.protocols.items()):
         late = f", {p.late} late polls" if p.late else ""
         yield f"{name:9} {p.ok}/{p.devices} devices answer, {p.readings} readings{late}"
+    if s.slow:
+        named = ", ".join(f"{one.device} {one.latency_s:.1f} s" for one in s.slow)
+        yield f"slow      {named}"
     store = "ok" if s.store.ok else f"DOWN: {s.store.detail}"
     yield (
         f"store     {s.store.kind} {store}, {s.store.stored} stored, "

@@ -169,6 +169,13 @@ class WebhookOut(Wire):
     last_latency_s: float | None = None
 
 
+class SlowOut(Wire):
+    """A device that takes long to answer."""
+
+    device: str
+    latency_s: float
+
+
 class StatusOut(Wire):
     """How the agent itself is doing; small, sent with every second's tick."""
 
@@ -184,6 +191,7 @@ class StatusOut(Wire):
     protocols: dict[str, ProtocolOut] = {}
     store: StoreOut = StoreOut()
     webhooks: list[WebhookOut] = []
+    slow: list[SlowOut] = []  # devices that take long to answer, the slowest first
     cpu_s: float = 0.0  # of the agent since its start
     rss_mb: float = 0.0
     user: str = ""  # who the token belongs to

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from collectors.base import Override, Target, parse_url
+from collectors.snmp.client import Stats
 from collectors.wheel import Counters
 from dcim.api.agent import Agent
 from dcim.api.auth import hash_token
@@ -114,6 +115,7 @@ class Running:
             alarms=self.alarms,
             store=self.store,
             polls={"snmp": Counters(polls=7, late=1)},
+            requests=lambda: {"ups-a": Stats(40, 2, latency_s=1.25), "quick": Stats(9)},
             webhooks_status=lambda: [WebhookOut(name='on "call"', delivered=3)],
         )
         self.port = 0

@@ -133,6 +133,7 @@ async def test_the_site_has_all_places_edges_and_meters(viewer: httpx.AsyncClien
 async def test_status_counts_and_names_who_asks(running: Running, viewer: httpx.AsyncClient):
     running.leak("wet")
     status = StatusOut.model_validate_json((await viewer.get("/v1/status")).content)
+    assert [(one.device, one.latency_s) for one in status.slow] == [("ups-a", 1.25)]
     assert (status.user, status.role, status.site) == ("viewer", "viewer", "site-1")
     assert status.points["bad"] == 1
     assert status.alarms == {"2": 1}
@@ -246,6 +247,8 @@ async def test_metrics_are_open_and_openmetrics(running: Running, http: httpx.As
             samples[name + (labels or "")] = float(value)
     assert samples['dcim_readings_total{protocol="snmp"}'] == 2
     assert samples['dcim_polls_late_total{protocol="snmp"}'] == 1
+    assert samples['dcim_device_timeouts_total{device="ups-a"}'] == 2
+    assert samples['dcim_device_latency_seconds{device="ups-a"}'] == 1.25
     assert samples['dcim_alarms{priority="2"}'] == 1
     assert samples['dcim_points{quality="bad"}'] == 1
     assert samples['dcim_webhook_delivered_total{webhook="on \\"call\\""}'] == 3
