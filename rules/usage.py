@@ -16,6 +16,7 @@ from rules.ledger import Span, length_s, without
 
 WINDOW_S = 900.0
 LIVE_LEAST_S = 10.0  # of it, before a live ratio says anything; before half of it, it is uncertain
+POWER_S = 10.0  # sums of meters read at different moments are of the last seconds
 LIVE_S = 60.0  # live ratios are of the last minute: meters are not read at the same moment
 LEAST_S = 30.0  # covered, before a window says anything
 FULL = 0.9  # coverage below which a window is uncertain
@@ -120,9 +121,10 @@ def _coarse(group: Group, start: float, end: float) -> float | None:
 
 
 class Mean:
-    """A ratio of two powers over the last minute, from one sample of both a tick."""
+    """A ratio of two powers over the last minute (or so), from one sample of both a tick."""
 
-    def __init__(self) -> None:
+    def __init__(self, span_s: float = LIVE_S) -> None:
+        self._span_s = span_s
         self._samples: deque[tuple[float, float, float]] = deque()
         self._above = self._below = 0.0
 
@@ -131,10 +133,14 @@ class Mean:
         self._samples.append((now, above, below))
         self._above += above
         self._below += below
-        while now - self._samples[0][0] >= LIVE_S:
+        while now - self._samples[0][0] >= self._span_s:
             _, old_above, old_below = self._samples.popleft()
             self._above -= old_above
             self._below -= old_below
+
+    @property
+    def ratio(self) -> float:
+        return self._above / self._below
 
     def result(self, category: int | None) -> Result:
         """The sum above over the sum below, as far as it may be said yet."""
@@ -142,7 +148,7 @@ class Mean:
         if span_s < LIVE_LEAST_S:
             reason = f"no_data: {span_s:.0f} s of power so far"
             return Result(reason=reason, quality=Quality.BAD, category=category)
-        ratio = self._above / self._below
+        ratio = self.ratio
         if (reason_out := out_of_range(ratio)) is not None:
             return Result(reason=reason_out, quality=Quality.BAD, category=category)
         if span_s < LIVE_S / 2:
@@ -162,6 +168,7 @@ class Ratios:
         self._site = known.site
         self._batteries = batteries(known, boundary, WINDOW_S)
         self._means: defaultdict[str, Mean] = defaultdict(Mean)  # by the ratio's address
+        self._powers: defaultdict[MeterRole, Mean] = defaultdict(lambda: Mean(POWER_S))
         racks = known.site.racks.values()
         capacity_kw = known.site.it_capacity_kw
         if capacity_kw is None:
@@ -169,7 +176,7 @@ class Ratios:
         self._least_w = max(1000 * IT_MIN_SHARE * capacity_kw, 1.0)
 
     def live(self, latest: Mapping[str, Reading], now: float) -> list[Reading]:
-        """Power now: total, by role, PUE of the site and partial PUE of its halls."""
+        """Power of the last seconds: total, by role; PUE of the site and partial PUE of its halls."""
         readings = []
         for role, name in (
             (MeterRole.SITE_TOTAL, ""),
@@ -180,6 +187,9 @@ class Ratios:
             if group is not None and group.leaves:
                 formula = self._formula(f"{name}power.active", f"{role}_power", group.rates)
                 power, reason, quality = self._sum(group, latest, now)
+                if power is not None:
+                    self._powers[role].add(now, power, 1.0)
+                    power = self._powers[role].ratio
                 result = Result(power, reason=reason, quality=quality)
                 readings.append(self._reading(formula, result, latest, now))
         readings.append(self._pue(latest, now))
