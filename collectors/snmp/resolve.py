@@ -212,7 +212,8 @@ def _factor(place: Place, point: SnmpPoint) -> float:
     if point.divisor_from is not None:
         factor /= _number(place, point.divisor_from) or 1.0
     if point.decimals_from is not None:
-        factor *= 10.0 ** -_number(place, point.decimals_from)
+        # below 0 it tells how many digits are accurate: RFC 3433, EntitySensorPrecision
+        factor *= 10.0 ** -max(0.0, _number(place, point.decimals_from))
     return factor
 
 

@@ -151,6 +151,17 @@ column = [{ at = 4, metric = "current", decimals_from = ".3.3.4.1.7.{index}" }]
     assert values(read(text, answers)[0]) == {"input/1/current": 2.153}
 
 
+@pytest.mark.parametrize(("precision", "value"), [(1, 23.4), (0, 234.0), (-2, 234.0)])
+def test_a_precision_below_nought_is_no_scale(precision, value):
+    text = """
+[[table]]
+at = ".2"
+column = [{ at = 4, metric = "temperature", decimals_from = 3 }]
+"""
+    readings, _ = read(text, {".2.3.1": precision, ".2.4.1": 234})
+    assert values(readings) == {"temperature": value}
+
+
 @pytest.mark.parametrize(
     ("raw", "celsius"),
     [(b"70 F", 21.1111111), (b"21.5C", 21.5), (b" 22 ", 22.0), (b"-3,5 C", -3.5)],
