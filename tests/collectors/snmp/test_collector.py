@@ -223,6 +223,24 @@ async def test_loss_of_one_datagram_in_ten_costs_no_poll_a_value(agent, profiles
     assert {len(b.readings) for b in sink.batches[before:]} == {1, 9}
 
 
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        ({"dead": {"ups"}}, OutageKind.TIMEOUT),
+        ({"max_bytes": 1}, OutageKind.TOO_BIG),  # even one varbind
+        ({"gen_err": {"1.3.6.1.2.1.33.1.2.4.0"}}, OutageKind.GEN_ERR),
+        ({"truncate": True}, OutageKind.MALFORMED),
+    ],
+)
+async def test_what_a_polled_device_does_wrong_has_a_name(agent, profiles, sink, wrong, kind):
+    async with collecting([target("ups", agent.port, intervals=OFTEN)], profiles, sink):
+        await sink.until(lambda: len(sink.batches) > 2)
+        for name, value in wrong.items():
+            setattr(agent.behaviour, name, value)
+        await sink.until(lambda: bool(outages(sink, "ups")))
+    assert outages(sink, "ups")[0] is kind
+
+
 async def test_agents_that_refuse_stop_nobody_else(agent, profiles, sink):
     """ICMP errors of ports that closed come up in the middle of sending to others."""
     names = [f"gone-{n}" for n in range(8)]
