@@ -19,6 +19,9 @@ _EMPTIED = (
     *(SYS_CONTACT, SYS_NAME, SYS_LOCATION),
     "1.3.6.1.2.1.33.1.1.5",  # upsIdentName
     "1.3.6.1.2.1.33.1.1.6",  # upsIdentAttachedDevices
+    "1.3.6.1.2.1.25.1.4",  # hrSystemInitialLoadParameters: a kernel's command line
+    "1.3.6.1.2.1.25.3.8.1.2",  # hrFSMountPoint
+    "1.3.6.1.2.1.25.3.8.1.3",  # hrFSRemoteMountPoint
     "1.3.6.1.2.1.31.1.1.1.18",  # ifAlias
     "1.3.6.1.2.1.47.1.1.1.1.14",  # entPhysicalAlias
     "1.3.6.1.2.1.47.1.1.1.1.15",  # entPhysicalAssetID
