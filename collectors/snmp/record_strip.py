@@ -61,7 +61,8 @@ _MAC = re.compile(
 )
 _UNAME = re.compile(r"^(Linux|FreeBSD|OpenBSD|NetBSD|Darwin) (?!host )\S+")
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*")
-_SERIAL = re.compile(r"\b(?=[A-Z0-9]*[A-Z])(?=(?:[A-Z]*\d){5})[A-Z0-9]{8,}\b|\b\d{10,}\b")
+# Model numbers are shorter ("AP8959NA3"), or say so.
+_SERIAL = re.compile(r"(?<!MN:)\b(?=(?:[A-Z]*\d){6})[A-Z0-9]{10,}\b")
 _SHORTEST_WORD = 4  # a shorter private text is only replaced where it is the whole value
 _MAC_OCTETS = bytes.fromhex("00005e005301")  # RFC 7042: for documentation
 _MAC_TEXT, _V4, _V6 = "00:00:5E:00:53:01", "192.0.2.1", "2001:db8::1"

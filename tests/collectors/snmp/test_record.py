@@ -32,7 +32,7 @@ PRIVATE = b"""\
 1.3.6.1.4.1.318.1.1.4.10.20.30.40.1|2|7
 1.3.6.1.4.1.318.1.1.5.0|64|10.20.30.42
 1.3.6.1.4.1.318.1.1.6.0|4|firmware v6.4.0.1 of 2024-05-01, 12:30:45
-1.3.6.1.4.1.318.1.1.7.0|4|Model AP7922B, 230 V
+1.3.6.1.4.1.318.1.1.7.0|4|Model AP8959NA3, 230 V
 1.3.6.1.4.1.318.1.1.8.0|4|10.20.30.40
 1.3.6.1.6.3.18.1.1.1.2.1.97|4|s3cret-word
 """
@@ -93,7 +93,7 @@ async def test_what_identifies_a_family_stays(
     text = (await made(wanted(device.port), tmp_path, profiles)).file.read_text("ascii")
     assert "1.3.6.1.2.1.1.2.0|6|1.3.6.1.2.1.33\n" in text
     assert "firmware v6.4.0.1 of 2024-05-01, 12:30:45\n" in text
-    assert "Model AP7922B, 230 V\n" in text
+    assert "Model AP8959NA3, 230 V\n" in text
 
 
 async def test_serial_numbers_stay_where_that_is_asked_for(
