@@ -13,7 +13,7 @@ from dcim.model.asset import Site
 from dcim.model.metric import Registry
 from dcim.model.reading import Batch, Identity, Quality, Reading
 from rules import machine
-from rules.consequence import Consequences
+from rules.consequence import Consequences, because
 from rules.delay import Delay
 from rules.machine import Event, Outcome
 from rules.rule import RuleSet
@@ -275,7 +275,9 @@ class AlarmEngine:
         step = machine.step(previous, Event.SET, latching=watcher.rule.latching)
         if step.new_occurrence or watcher.alarm is None:
             watcher.alarm = watcher.new_occurrence(now)
-        watcher.alarm = replace(watcher.observed(), state=step.state, cleared_at=None)
+        watcher.alarm = after = replace(watcher.observed(), state=step.state, cleared_at=None)
+        if step.new_occurrence:
+            watcher.alarm = replace(after, raised_value=after.value, raised_state=after.value_state)
         self._consequences.active(watcher, True)
         self._consequences.adopt(watcher)
         self._put(watcher, now, EventType.RAISED, previous, notify=step.announce)
@@ -286,10 +288,9 @@ class AlarmEngine:
     def _clear(self, watcher: Watcher, now: float) -> None:
         previous = watcher.state
         step = machine.step(previous, Event.CLEAR, latching=watcher.rule.latching)
-        alarm = watcher.alarm
-        if step.outcome is Outcome.NOOP or alarm is None:
+        if step.outcome is Outcome.NOOP or watcher.alarm is None:
             return
-        watcher.alarm = replace(alarm, state=step.state, cleared_at=now)
+        watcher.alarm = replace(watcher.seen_now(), state=step.state, cleared_at=now)
         self._consequences.active(watcher, False)
         self._put(watcher, now, EventType.CLEARED, previous, notify=True)
         for child in list(watcher.children):
@@ -386,11 +387,14 @@ class AlarmEngine:
     ) -> None:
         """Publish the alarm as it now stands; whoever is shelved or explained stays quiet."""
         assert watcher.alarm is not None
+        en, zh = because(watcher, self._list.causes.get(watcher.object, ()))
         alarm = replace(
             watcher.alarm,
             seq=watcher.alarm.seq + 1,
             suppressed_by=watcher.parent.id if watcher.parent else None,
             suppressed_children=len(watcher.children),
+            because=en or watcher.alarm.because,
+            because_zh=zh or watcher.alarm.because_zh,
         )
         watcher.alarm = alarm
         if alarm.state is AlarmState.NORM and alarm.shelved_until is None:

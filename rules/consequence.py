@@ -6,9 +6,28 @@ suppressed; a safety alarm is never a child.
 
 from collections.abc import Iterable, Iterator
 
+from dcim.model.reading import component_of
 from rules.rule import Explained, RuleSet
 from rules.topology import Topology
 from rules.watch import Watcher
+
+_NAMED = 8  # parts of one kind that an alarm names at the most
+
+
+def because(watcher: Watcher, causes: Iterable[Watcher]) -> tuple[str, str]:
+    """What of the same object is now the reason of an alarm, in English and Chinese.
+
+    A cause whose delay still runs counts: the graver alarm does not wait for it.
+    """
+    parts: dict[tuple[str, str], list[str]] = {}
+    for one in causes:
+        listed = any(e.is_cause and watcher.rule.id in e.by for e in one.rule.explained)
+        if listed and one.stirs:
+            title = one.rule.title, one.rule.title_zh or one.rule.title
+            parts.setdefault(title, []).append(component_of(one.address) or one.object)
+    en = "; ".join(f"{title}: {', '.join(at[:_NAMED])}" for (title, _), at in parts.items())
+    zh = "；".join(f"{title}：{'、'.join(at[:_NAMED])}" for (_, title), at in parts.items())  # noqa: RUF001
+    return en, zh
 
 
 class Consequences:

@@ -133,12 +133,20 @@ class Explained(Strict):
     """By which other alarms, found along which way, this one is a mere consequence.
 
     By power: every feed must be explained, unless `any_feed`. By gateway: the alarm of another
-    device behind the same gateway or broker, when all of them are silent.
+    device behind the same gateway or broker, when all of them are silent. By device, `is_cause`:
+    this condition is the reason of the other, graver alarm, which names it; one alarm, not two.
     """
 
     by: tuple[str, ...]
     via: Via
     any_feed: bool = False
+    is_cause: bool = False
+
+    @model_validator(mode="after")
+    def _causes_are_of_the_device(self) -> Self:
+        if self.is_cause and self.via != "device":
+            raise ValueError("is_cause needs via = 'device'")
+        return self
 
 
 class AlarmRule(Strict):
@@ -146,6 +154,7 @@ class AlarmRule(Strict):
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     title: Text
+    title_zh: str = ""
     category: Annotated[Literal["process", "instrument"], Field(alias="class")] = "process"
     match: Match = Match()
     condition: Condition

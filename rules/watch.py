@@ -51,6 +51,11 @@ class Watcher:
         return object_of(self.address)
 
     @property
+    def stirs(self) -> bool:
+        """Whether the condition holds, be it only that its delay runs."""
+        return any(t.active is (t.since is None) for t in self.timings)
+
+    @property
     def state(self) -> AlarmState:
         return self.alarm.state if self.alarm else AlarmState.NORM
 
@@ -110,6 +115,7 @@ class Watcher:
             state=AlarmState.NORM,
             priority=rule.level[0].priority,
             title=rule.title,
+            title_zh=rule.title_zh,
             unit=self.unit,
             raised_at=now,
             latching=rule.latching,
@@ -123,14 +129,22 @@ class Watcher:
     def observed(self) -> Alarm:
         """The alarm with what is seen now: value, limit, quality, priority of its level."""
         assert self.alarm is not None
-        index, last = max(self.level, 0), self.last
+        index = max(self.level, 0)
         return replace(
-            self.alarm,
+            self.seen_now(),
             priority=self.rule.level[index].priority,
-            value=last.value if last else None,
-            value_state=last.state if last else None,
             limit=self.limits[index],
             condition=self.condition(),
+        )
+
+    def seen_now(self) -> Alarm:
+        """The alarm with the point's present value; limit and priority stay those of its level."""
+        assert self.alarm is not None
+        last = self.last
+        return replace(
+            self.alarm,
+            value=last.value if last else None,
+            value_state=last.state if last else None,
             quality=last.quality if last else Quality.GOOD,
             reason=last.reason if last else self.reason,
         )

@@ -34,6 +34,7 @@ class Watchlist:
     site: Site
     registry: Registry
     watchers: dict[str, Watcher] = field(default_factory=dict)  # by id
+    causes: dict[str, list[Watcher]] = field(default_factory=dict)  # that others name, by object
     _kinds: dict[str, str] = field(default_factory=dict)
     _watches: dict[str, Watch | None] = field(default_factory=dict)
     _limits: dict[str, LimitSource] = field(default_factory=dict)
@@ -130,6 +131,8 @@ class Watchlist:
         metric = self.registry.get(metric_of(at)) if rule.condition != "outage" else None
         watcher = Watcher.of(rule, at, metric.unit if metric else "")
         self.watchers[key] = watcher
+        if any(explained.is_cause for explained in rule.explained):
+            self.causes.setdefault(watcher.object, []).append(watcher)
         for index, level in enumerate(rule.level):
             if isinstance(level.limit, Limit):
                 self._bind(watcher, index, level.limit)

@@ -26,6 +26,7 @@ class PointOut(Wire):
     reason: str | None = None
     source: str | None = None
     coverage: float | None = None  # derived readings only
+    category: int | None = None  # of a PUE, 1..3
 
 
 class AlarmOut(Wire):
@@ -39,8 +40,11 @@ class AlarmOut(Wire):
     state: AlarmState
     priority: int
     title: str
-    value: float | None = None
+    title_zh: str = ""
+    value: float | None = None  # at the raise, an escalation or the clear, whichever was last
     value_state: str | None = None
+    raised_value: float | None = None
+    raised_state: str | None = None
     unit: str = ""
     limit: float | None = None
     condition: str = ""
@@ -56,6 +60,7 @@ class AlarmOut(Wire):
     suppressed_by: str | None = None
     suppressed_children: int = 0
     path: list[str] = []  # from the site down to the object
+    because: str = ""  # which other conditions are its reason
     cause: str = ""
     consequence: str = ""
     action: str = ""
@@ -304,6 +309,7 @@ def point_out(reading: Reading, registry: Registry) -> PointOut:
         reason=reading.reason,
         source=reading.source,
         coverage=reading.derivation.coverage if reading.derivation else None,
+        category=reading.derivation.category if reading.derivation else None,
     )
 
 
@@ -320,8 +326,11 @@ def alarm_out(alarm: Alarm, path: tuple[str, ...] = ()) -> AlarmOut:
         state=alarm.state,
         priority=int(alarm.priority),
         title=alarm.title,
+        title_zh=alarm.title_zh,
         value=alarm.value,
         value_state=alarm.value_state,
+        raised_value=alarm.raised_value,
+        raised_state=alarm.raised_state,
         unit=alarm.unit,
         limit=alarm.limit,
         condition=alarm.condition,
@@ -337,6 +346,7 @@ def alarm_out(alarm: Alarm, path: tuple[str, ...] = ()) -> AlarmOut:
         suppressed_by=alarm.suppressed_by,
         suppressed_children=alarm.suppressed_children,
         path=list(path),
+        because=alarm.because,
         cause=alarm.cause,
         consequence=alarm.consequence,
         action=alarm.action,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from dcim.model.alarm import Alarm, AlarmEvent, EventType, Priority
+from dcim.model.alarm import AlarmEvent, EventType, Priority
 from dcim.model.asset import Site
 from dcim.model.reading import object_of, rfc3339
 
@@ -101,12 +101,13 @@ def _data(
         "priority": int(alarm.priority),
         "asset": {
             "id": asset.id,
-            "name": _clip(asset.name, limit),
+            "name": _clip(asset.name or asset.id, limit),
             "type": asset.type,
             "path": list(asset.path),
         },
         "point": alarm.address,
         "value": alarm.value if alarm.value_state is None else alarm.value_state,
+        "raised_value": alarm.raised_value if alarm.raised_state is None else alarm.raised_state,
         "unit": alarm.unit,
         "limit": alarm.limit,
         "condition": _clip(alarm.condition, limit),
@@ -119,6 +120,7 @@ def _data(
         "message": {
             language: _clip(text, limit) for language, text in _message(event, asset).items()
         },
+        "because": _clip(alarm.because, limit),
         "cause": _clip(alarm.cause, limit),
         "consequence": _clip(alarm.consequence, limit),
         "action": _clip(alarm.action, limit),
@@ -132,25 +134,33 @@ def _data(
 
 
 def _message(event: AlarmEvent, asset: Asset) -> dict[str, str]:
-    """One line for a pager. The rule's own title has one language only."""
+    """One line for a pager: what, where, the value, and the reason where it is known."""
     alarm = event.alarm
     place = asset.name or object_of(alarm.address)
     change, change_zh = _CHANGE[event.type]
     priority, priority_zh = _PRIORITY[alarm.priority]
-    value = _value(alarm)
-    return {
-        "en": f"{priority} {change}: {alarm.title} at {place} ({alarm.address}{value})",
-        "zh": f"【{priority_zh}】{change_zh}：{place} {alarm.title}（{alarm.address}{value}）",  # noqa: RUF001
-    }
+    en = f"{priority} {change}: {alarm.title} at {place} ({alarm.address}"
+    zh = f"【{priority_zh}】{change_zh}：{place} {alarm.title_zh or alarm.title}（{alarm.address}"  # noqa: RUF001
+    now = _text(alarm.value_state, alarm.value, alarm.unit)
+    was = _text(alarm.raised_state, alarm.raised_value, alarm.unit)
+    if alarm.state.active or not was:
+        value = value_zh = f" = {now}" if now else ""
+    else:
+        value, value_zh = f" was {was}, now {now}", f" 曾为 {was}，现为 {now}"  # noqa: RUF001
+    because = because_zh = ""
+    if alarm.state.active and alarm.because:
+        because = f"; {alarm.because}"
+        because_zh = f"；{alarm.because_zh or alarm.because}"  # noqa: RUF001
+    return {"en": f"{en}{value}){because}", "zh": f"{zh}{value_zh}）{because_zh}"}  # noqa: RUF001
 
 
-def _value(alarm: Alarm) -> str:
-    if alarm.value_state is not None:
-        return f" = {alarm.value_state}"
-    if alarm.value is None:
+def _text(state: str | None, value: float | None, unit: str) -> str:
+    """A value for people, "" where there is none."""
+    if state is not None:
+        return state
+    if value is None:
         return ""
-    unit = "" if alarm.unit in ("", "1") else f" {alarm.unit}"
-    return f" = {alarm.value:g}{unit}"
+    return f"{value:g}" if unit in ("", "1") else f"{value:g} {unit}"
 
 
 def _when(ts: float | None) -> str | None:

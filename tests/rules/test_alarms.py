@@ -104,6 +104,53 @@ def test_an_alarm_carries_what_its_reader_needs(plant):
     assert alarm.action
 
 
+def test_flow_loss_names_the_pumps_that_failed_and_does_not_wait_for_them(plant):
+    plant.say("cdu-1/pump/1/run", "fault")
+    plant.say("cdu-1/pump/2/run", "fault")
+    plant.say("cdu-1/pump/3/run", "stopped")
+    plant.say("cdu-1/loop/secondary/flow", 0.0)
+    plant.until(2)
+    flow = plant.alarm("coolant-flow-lost@cdu-1/loop/secondary/flow")
+    assert flow.because == "coolant pump failed: pump/1, pump/2"
+    assert flow.because_zh == "冷却液泵故障：pump/1、pump/2"  # noqa: RUF001
+    plant.until(20)
+    assert plant.notified() == [("alarm.raised", flow.id)]
+    assert plant.alarm(flow.id).suppressed_children == 2
+
+
+def test_flow_loss_of_no_known_reason_names_none(plant):
+    plant.say("cdu-1/pump/1/run", "running")
+    plant.say("cdu-1/loop/secondary/flow", 0.0)
+    plant.until(2)
+    assert plant.alarm("coolant-flow-lost@cdu-1/loop/secondary/flow").because == ""
+
+
+def test_a_cleared_alarm_says_what_is_now_and_what_was(plant):
+    plant.say("leak-row1/zone/1/leak", "wet")
+    plant.say("leak-row1/zone/1/leak", "dry")
+    alarm = plant.alarm("leak@leak-row1/zone/1/leak")
+    assert alarm.cleared_at is not None
+    assert (alarm.value_state, alarm.raised_state) == ("dry", "wet")
+    plant.say("env-1/temperature.inlet", 28.0)
+    plant.until(61)
+    plant.say("env-1/temperature.inlet", 33.0)
+    plant.until(80)
+    hot = "inlet-sensor-hot@env-1/temperature.inlet"
+    assert (plant.alarm(hot).value, plant.alarm(hot).raised_value) == (33.0, 28.0)
+    plant.say("env-1/temperature.inlet", 25.0)
+    plant.until(200)
+    assert (plant.alarm(hot).value, plant.alarm(hot).raised_value) == (25.0, 28.0)
+
+
+def test_the_next_occurrence_forgets_what_the_one_before_was_raised_at(plant):
+    for level in (39.0, 60.0, 38.0):
+        plant.say("cdu-1/reservoir/level", level)
+        plant.until(plant.now + 61)
+        plant.ack("reservoir-level-low@cdu-1/reservoir/level")
+    assert plant.alarm("reservoir-level-low@cdu-1/reservoir/level").occurrence == 2
+    assert plant.alarm("reservoir-level-low@cdu-1/reservoir/level").raised_value == 38.0
+
+
 def test_a_retained_leak_says_so(plant):
     plant.say("env-1/leak", "wet", Quality.UNCERTAIN, "retained message")
     alarm = plant.alarm("leak@env-1/leak")

@@ -33,9 +33,23 @@ def test_a_sound_rule_loads(tmp_path):
     assert rule.category == "process"
 
 
+def test_every_rule_of_the_suite_has_a_title_in_both_languages(builtin_rules):
+    untold = [
+        rule.id
+        for rule in builtin_rules.alarms.values()
+        if not re.search("[\u4e00-\u9fff]", rule.title_zh) or not rule.title.isascii()
+    ]
+    assert untold == []
+
+
 @pytest.mark.parametrize(
     ("before", "after", "fault"),
     [
+        (
+            'cause = "c"',
+            'explained = [{ by = ["hot"], via = "power", is_cause = true }]\ncause = "c"',
+            r"is_cause needs via = 'device'",
+        ),
         ('cause = "c"', "", r"alarm\.hot\.cause: Field required"),
         ('action = "a"', 'action = " "', r"alarm\.hot\.action: .*at least 1 character"),
         ('consequence = "q"', 'consequence = ""', r"alarm\.hot\.consequence"),

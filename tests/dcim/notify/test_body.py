@@ -1,6 +1,7 @@
 """The body of a webhook."""
 
 import json
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,42 @@ def test_it_holds_everything_that_receivers_were_promised() -> None:
     assert set(body["data"]["message"]) == {"en", "zh"}
     assert body["data"]["occurrence_id"] == 1
     assert body["data"]["value"] == "wet"
+    assert body["data"]["asset"]["name"] == "leak-row1"  # no name of its own
+
+
+def said(**change: object) -> tuple[dict[str, object], str, str]:
+    """`data`, and the two lines for people, of a leak alarm with some facts changed."""
+    one = event(AlarmState.LATCH_UNACK, ts=1.0)
+    one = replace(one, alarm=replace(one.alarm, title_zh="检测到冷却液泄漏", **change))  # type: ignore[arg-type]
+    data = json.loads(alarm_body(one, Asset("leak-row1"), "site-1", "0.1"))["data"]
+    return data, data["message"]["en"], data["message"]["zh"]
+
+
+def test_a_cleared_alarm_says_what_is_now_and_what_was() -> None:
+    data, en, zh = said(value_state="dry", raised_state="wet")
+    assert (data["value"], data["raised_value"]) == ("dry", "wet")
+    line = "coolant leak detected at leak-row1 (leak-row1/zone/2/leak was wet, now dry)"
+    assert en == f"CRITICAL cleared: {line}"
+    assert zh == (
+        "【紧急】告警恢复：leak-row1 检测到冷却液泄漏（leak-row1/zone/2/leak 曾为 wet，现为 dry）"  # noqa: RUF001
+    )
+    _, en, _ = said(value_state=None, value=38.9, raised_value=43.25, unit="degC")
+    assert en.endswith("(leak-row1/zone/2/leak was 43.25 degC, now 38.9 degC)")
+    data, en, _ = said(value_state=None, value=None)  # a device that answers again has no value
+    assert data["raised_value"] is None
+    assert en.endswith("(leak-row1/zone/2/leak)")
+
+
+def test_the_reason_stands_in_the_line_as_long_as_the_alarm_does() -> None:
+    reason = {
+        "because": "coolant pump failed: pump/1, pump/2",
+        "because_zh": "冷却液泵故障：pump/1",  # noqa: RUF001
+    }
+    data, en, zh = said(**reason, state=AlarmState.UNACK)
+    assert data["because"] == reason["because"]
+    assert en.endswith("= wet); coolant pump failed: pump/1, pump/2")
+    assert zh.endswith("；冷却液泵故障：pump/1")  # noqa: RUF001
+    assert "pump" not in said(**reason)[1]
 
 
 @given(text=st.text(min_size=1, max_size=50), times=st.integers(1, 2000))
