@@ -9,7 +9,7 @@ from textual.app import App
 from textual.screen import Screen
 from textual.worker import WorkType
 
-from dcim.client import Backoff, Client, ClientError
+from dcim.client import Backoff, Client, ClientError, ErrorKind
 from dcim.clock import Clock
 from dcim.model.alarm import AlarmState
 from dcim.model.wire import AlarmOut, Event, SiteOut
@@ -64,6 +64,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self.place = Place.OVERVIEW
         self._before_help = Place.OVERVIEW
         self._held: State | None = None  # while paused
+        self._held_place = Place.OVERVIEW
         self._rung: set[tuple[str, int]] = set()  # occurrences of priority 1 that have rung
         self._interrupted = float("-inf")
         self._trends_due = 0.0
@@ -102,7 +103,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
                 self.state.site = item
                 self._site_due = now + _due_s(item)
             case ClientError():
-                self.state.lose(str(item), now)
+                lost = item.kind is ErrorKind.NO_CONNECTION  # which the foot says already
+                self.state.lose(item.detail if lost else str(item), now)
                 self.draw()
             case Event():
                 lost_at = self.state.since if self.state.link is Link.LOST else None
@@ -215,8 +217,12 @@ class ConsoleApp(App[None], inherit_bindings=False):
         if place is self.place:
             return
         self.place = place
-        if place is not Place.HELP:
-            self._subscribe()
+        if place is Place.HELP:
+            return
+        self._subscribe()
+        if self._held is not None and self._held_place is not place:
+            self._resume()  # what is held is another picture
+            self.tell("no longer paused: this is another screen")
 
     def do_overview(self) -> None:
         self._go(Place.OVERVIEW)
@@ -273,6 +279,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
             self._resume()
         else:
             self._held = self.state.frozen()
+            self._held_place = self._before_help if self.place is Place.HELP else self.place
             self.ui.paused_at = self._clock.now()
 
     def _resume(self) -> None:

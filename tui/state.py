@@ -30,6 +30,7 @@ class State:
     since: float = 0.0  # of the present link state
     heard: float = 0.0  # last event
     offset_s: float = 0.0  # agent's clock minus ours
+    live: "State | None" = None  # of a frozen copy: what goes on
 
     def apply(self, event: Event, now: float) -> list[AlarmOut]:
         """Take an event over; the alarms whose occurrence was not known before."""
@@ -62,8 +63,8 @@ class State:
             self.since = now
 
     def frozen(self) -> "State":
-        """A copy that later events leave alone."""
-        return replace(self, points=dict(self.points), alarms=dict(self.alarms))
+        """A copy that later events leave alone; it knows the state that goes on."""
+        return replace(self, points=dict(self.points), alarms=dict(self.alarms), live=self)
 
     def silent(self, now: float) -> bool:
         """Nothing may be shown as fresh."""

@@ -140,6 +140,27 @@ async def test_pause_holds_the_picture_but_never_the_connection(agent):
         await agent.start()
 
 
+async def test_counters_and_new_alarms_are_never_paused(agent):
+    async with console(agent) as c:
+        await c.press("p")
+        new = hall.alarm("smoke", "env-1/smoke", "smoke detected", 1, AlarmState.UNACK, 0)
+        await agent.push(Event(kind="delta", seq=2, alarms=[new]))
+        await c.until(lambda: new.id in c.app.state.alarms)
+        assert "PAUSED" in c.text
+        assert "smoke detected" not in c.text
+        assert "[1!]2" in c.text
+
+
+async def test_another_screen_is_not_paused(agent):
+    async with console(agent) as c:
+        await c.press("5", "p", "question_mark", "escape")
+        assert "PAUSED" in c.text
+        await c.press("1")
+        assert "no longer paused" in c.text
+        assert "PAUSED" not in c.text
+        await c.until(lambda: "62.0 %" in c.text, "values of the new screen")
+
+
 async def test_pause_ends_by_itself(agent):
     async with console(agent) as c:
         await c.press("p")

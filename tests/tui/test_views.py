@@ -82,7 +82,7 @@ def test_a_lost_connection_freezes_counters_and_ages_values():
     assert "??" in line(text, "row-1")
     assert "55" not in line(text, "row-1")
     assert "fullest" not in text
-    assert "2 of 2 unknown" in line(text, "feeds")
+    assert "2 of 2 rows unknown" in line(text, "feeds")
     assert "old" in line(text, "dew margin")
 
 
@@ -164,12 +164,16 @@ def test_states_of_an_alarm(state, more, shown, mark):
         ({"value": None, "quality": "bad"}, "?"),
         ({"value": None}, ""),
         ({"value_state": "on_battery"}, "ON BATTERY"),
+        ({"state": AlarmState.ACKED, "value_state": "wet"}, "WET"),
+        ({"state": AlarmState.LATCH_UNACK, "value_state": "wet"}, "was WET"),
+        ({"state": AlarmState.LATCH_ACKED, "value_state": "wet"}, "was WET"),
+        ({"state": AlarmState.RTN_UNACK, "value": 47.5}, "was 47.5 C"),
+        ({"state": AlarmState.RTN_UNACK}, "over"),
     ],
 )
 def test_value_against_limit(more, shown):
-    alarm = hall.alarm(
-        "r", "cdu-1/temperature", "hot", 2, AlarmState.UNACK, 10, unit="degC", **more
-    )
+    state = more.pop("state", AlarmState.UNACK)
+    alarm = hall.alarm("r", "cdu-1/temperature", "hot", 2, state, 10, unit="degC", **more)
     assert alarmlist.against(alarm) == shown
 
 
@@ -220,6 +224,68 @@ def test_detail_says_what_to_do():
     assert "dc1 > hall-1 > row-1 > leak-row1" in text
     for name in ("action", "cause", "consequence", "condition", "runbook", "raised"):
         assert f"  {name} " in text
+
+
+def test_an_alarm_that_is_over_says_what_was_and_since_when():
+    state = live()
+    over = hall.leak(state=AlarmState.LATCH_ACKED, cleared_at=rfc3339(hall.NOW - 2), ack_by="liw")
+    state.alarms = {over.id: over}
+    for view in (overview.rows, alarms.rows):
+        assert "was WET, over 21:14:03Z" in plain(view(state, ui(120, 40)))
+        narrow = plain(view(state, ui()))
+        assert "was WET" in line(narrow, "LATCHED")
+    text = plain(alarms.detail(over, state, ui()))
+    said = "was WET; over since 21:14:03Z after 5 s, latched until reset, acknowledged"
+    assert said in " ".join(text.split())
+
+
+def test_feeds_are_counted_by_rack():
+    state = live()
+    racks = [hall.point(f"{rack.id}/feed.failover", state="ok") for rack in hall.site().racks]
+    row = hall.point("row-2/feed.failover", state="ok")
+    state.points |= {point.point: point for point in [*racks, row]}
+    assert "A or B carries all 16 racks" in plain(overview.rows(state, ui()))
+    state.points[row.point] = hall.point(row.point, state="failover_risk")
+    assert "row-2 FAILOVER RISK" in plain(overview.rows(state, ui()))
+    state.points[racks[3].point] = hall.point(racks[3].point, state="unknown")
+    state.points[row.point] = row
+    assert "1 of 16 racks unknown" in plain(overview.rows(state, ui()))
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        ((80, 24), "1.16 36 % covered"),
+        ((120, 40), "1.16 36 % covered"),
+        ((200, 60), "partial: 36%"),
+    ],
+)
+def test_a_pue_shows_its_category_and_as_much_of_its_reason_as_fits(size, shown):
+    state = live()
+    window = hall.point(
+        "dc1/pue.window", 1.16, None, "uncertain", "partial: 36% of the window covered"
+    )
+    window.category, window.coverage = 3, 0.36
+    state.points[window.point] = window
+    said = line(plain(overview.rows(state, ui(*size))), "PUE 15m cat3")
+    assert shown in said
+    state.points[window.point] = window.model_copy(
+        update={"reason": "storage_active: 0.5 kW into batteries", "coverage": 1.0}
+    )
+    said = line(plain(overview.rows(state, ui(*size))), "PUE 15m cat3")
+    assert "storage active" in said
+
+
+def test_names_and_values_never_touch():
+    state = live()
+    state.points = {p: v for p, v in state.points.items() if "leak" not in p}
+    assert " leak sensors no data\n" in plain(overview.rows(state, ui()))
+    big = hall.point("cdu-1/loop/secondary/temperature.supply", 12345.6)
+    state.points[big.point] = big
+    state.lose("gone", hall.NOW)
+    later = ui()
+    later.now = hall.NOW + 60
+    assert "cdu-1 sup    12345.6* C" in plain(overview.rows(state, later))
 
 
 def test_hostile_names_do_not_reach_the_terminal():

@@ -13,11 +13,12 @@ from tui.state import State, annunciated, seconds
 from tui.view import value
 from tui.view.text import Row, Span, clean, cut, fit, left
 from tui.view.text import width as cells_of
-from tui.view.ui import Ui, moment
+from tui.view.ui import Ui, clock_text, moment
 
 MARKS = {1: "1!", 2: "2*", 3: "3+", 4: "4o"}
 _COMPARISON = re.compile(r">=|<=|==|!=|>|<")
 _COMMENT_CELLS = 18
+_OVER = "over"
 _UNACKNOWLEDGED = frozenset([AlarmState.UNACK, AlarmState.LATCH_UNACK, AlarmState.RTN_UNACK])
 
 
@@ -117,9 +118,21 @@ def what(alarm: AlarmOut) -> str:
 
 
 def against(alarm: AlarmOut) -> str:
-    """The value and its limit: `47.5 >= 45.0 C`; a state by its name; `?` where it is bad."""
-    if alarm.state is AlarmState.RTN_UNACK:
-        return "returned"
+    """`47.5 >= 45.0 C` or a state's name, `?` where it is bad; `was WET` once it is over."""
+    if alarm.state.active:
+        return _as_raised(alarm)
+    said = _as_raised(alarm)
+    return f"was {said}" if said else _OVER
+
+
+def until(alarm: AlarmOut, state: State, ui: Ui) -> str:
+    """Since when the condition is over; empty where it holds."""
+    if alarm.state.active or alarm.cleared_at is None:
+        return ""
+    return clock_text(seconds(alarm.cleared_at), state, ui)
+
+
+def _as_raised(alarm: AlarmOut) -> str:
     if alarm.value_state is not None:
         return value.label(alarm.value_state)
     if alarm.value is None:
@@ -140,7 +153,7 @@ def against(alarm: AlarmOut) -> str:
 
 def duration(alarm: AlarmOut, state: State, ui: Ui) -> str:
     """How long it has stood, eight cells; nothing once the condition is over."""
-    if alarm.state in (AlarmState.RTN_UNACK, AlarmState.LATCH_ACKED, AlarmState.LATCH_UNACK):
+    if not alarm.state.active:
         return "--"
     age = int(state.age_s(alarm.raised_at, ui.now))
     if age >= 86400:
@@ -158,13 +171,17 @@ def row(entry: Entry, state: State, ui: Ui, brief: bool = False) -> Row:
     spans.append(Span(left(state_text(alarm), 12 if ui.wide else 11) + " ", how))
     indent = "> " if entry.depth else ""
     spans.append(Span(left(f"{indent}{where(alarm)}", 18 if ui.wide else 11) + " ", how))
-    spans.append(Span(_what_and_value(entry, ui.columns - cells_of(spans) - 1, ui.wide), how))
+    over = until(alarm, state, ui) if ui.wide else ""
+    tail = against(alarm)
+    if over:
+        tail = f"{tail}, over {over}" if tail != _OVER else f"{tail} {over}"
+    spans.append(Span(_what_and_value(entry, tail, ui.columns - cells_of(spans) - 1, ui.wide), how))
     return fit(spans, ui.columns)
 
 
-def _what_and_value(entry: Entry, cells: int, wide: bool) -> str:
+def _what_and_value(entry: Entry, tail: str, cells: int, wide: bool) -> str:
     """The title gives way, its count of consequences and the value do not; a comment if it fits."""
-    title, tail = what(entry.alarm), against(entry.alarm)
+    title = what(entry.alarm)
     more = f" (+{entry.folded})" if entry.folded > 0 else ""
     free = cells - len(more) - len(tail) - 1
     spare = free - cell_len(title) - 4

@@ -9,6 +9,7 @@ from tui.view import alarmlist
 from tui.view.frame import framed
 from tui.view.text import Row, Span, clean, fit, left, rule, wrap
 from tui.view.ui import Ui, clock_text
+from tui.view.value import duration
 
 _DETAIL_LABEL = 13
 
@@ -86,7 +87,7 @@ def detail(alarm: AlarmOut, state: State, ui: Ui) -> list[Row]:
     path = " > ".join(clean(step) for step in alarm.path) or clean(alarm.address)
     head = [*alarmlist.mark(alarm, False), Span(f"{clean(alarm.title)}  ", "strong"), Span(path)]
     facts = [
-        ("value", _value(alarm)),
+        ("value", f"{_value(alarm)}; {_standing(alarm, state, ui)}"),
         ("raised", _raised(alarm, state, ui)),
         ("answered", _answered(alarm, state, ui)),
         ("action", clean(alarm.action)),
@@ -111,11 +112,18 @@ def _value(alarm: AlarmOut) -> str:
     return f"{alarmlist.against(alarm) or '-'}{quality}{reason}"
 
 
+def _standing(alarm: AlarmOut, state: State, ui: Ui) -> str:
+    words = alarm.state.words
+    if alarm.state.active or alarm.cleared_at is None:
+        return words
+    stood_s = seconds(alarm.cleared_at) - seconds(alarm.raised_at)
+    since = f"over since {alarmlist.until(alarm, state, ui)} after {' '.join(duration(stood_s))}"
+    return words.replace("over", since, 1)
+
+
 def _raised(alarm: AlarmOut, state: State, ui: Ui) -> str:
     at = clock_text(seconds(alarm.raised_at), state, ui, "%Y-%m-%d %H:%M:%S")
-    text = f"{at}, occurrence {alarm.occurrence}, {alarmlist.state_text(alarm)}"
-    if alarm.cleared_at:
-        text += f", condition over since {clock_text(seconds(alarm.cleared_at), state, ui)}"
+    text = f"{at}, occurrence {alarm.occurrence}"
     if alarm.suppressed_by:
         text += f", consequence of {clean(alarm.suppressed_by)}"
     return text

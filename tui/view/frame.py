@@ -18,8 +18,9 @@ def framed(name: str, body: Sequence[Row], place: keys.Place, state: State, ui: 
     room = ui.lines - 5
     blank: Row = (Span(" " * ui.columns),)
     filled = [*body[:room], *[blank] * (room - len(body))]
-    rows = [title(name, state, ui), rule(ui.columns), *filled, rule(ui.columns)]
-    return [*rows, status(state, ui), foot(place, ui)]
+    current = state.live or state  # counters and connection are never held
+    rows = [title(name, current, ui), rule(ui.columns), *filled, rule(ui.columns)]
+    return [*rows, status(current, ui), foot(place, ui)]
 
 
 def title(name: str, state: State, ui: Ui) -> Row:

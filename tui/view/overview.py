@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dcim.model.reading import Quality, metric_of
+from dcim.model.reading import Quality, metric_of, object_of
 from dcim.model.wire import RackOut, SiteOut
 from tui.keys import Place
 from tui.state import Link, State, stands
@@ -147,20 +147,24 @@ def _power_left(plant: Plant) -> list[list[Span]]:
 
 
 def _failover(plant: Plant) -> list[list[Span]]:
-    """Could each feed carry both? The worst of all rows."""
-    points = [p for p in plant.state.points.values() if metric_of(p.point) == "feed.failover"]
-    if not points:
+    """Could each feed carry both? Racks are counted; rows and halls where no rack says."""
+    known = [p for p in plant.state.points.values() if metric_of(p.point) == "feed.failover"]
+    if not known:
         return []
+    racks = {rack.id for rack in plant.site.racks}
+    of_racks = [p for p in known if object_of(p.point) in racks]
+    points, noun = (of_racks, "racks") if of_racks else (known, "rows")
     unknown = [p for p in points if p.state in ("unknown", None) or plant.stale(p)]
-    bad = [p for p in points if p.state != "ok" and p not in unknown]
+    wrong = [p for p in known if p.state not in ("ok", "unknown", None) and not plant.stale(p)]
+    bad = [p for p in points if p in wrong] or wrong
     if bad:
         first = bad[0]
-        name = clean(first.point.partition("/")[0])
+        name = clean(object_of(first.point))
         said = Span(f"{name} {label(first.state or '')}{_more(len(bad))}", "strong")
     elif unknown:
-        said = Span(f"{len(unknown)} of {len(points)} unknown", "stale")
+        said = Span(f"{len(unknown)} of {len(points)} {noun} unknown", "stale")
     else:
-        said = Span(f"A or B alone carries all {len(points)}")
+        said = Span(f"A or B carries all {len(points)} {noun}")
     return [[Span("  feeds   ", "label"), said]]
 
 

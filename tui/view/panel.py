@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from dcim.model.reading import object_of
 from dcim.model.wire import AlarmOut
 from tui.state import State, stands
@@ -27,6 +29,7 @@ class Item:
     tail: str = ""  # instead of a bar
     trend: str = ""  # point whose last hour is drawn
     rank: int = 1  # 1 stays longest where room is short
+    brief: tuple[str, ...] = ()  # instead of the tail, where that does not fit
 
 
 def draw(
@@ -58,6 +61,8 @@ def line(item: Item, alarm: AlarmOut | None, cells: int, state: State, ui: Ui) -
     reading = right(shown.text, _VALUE_CELLS) + (f" {shown.unit}" if shown.unit else "")
     if item.scale is not None and not item.tail:
         reading = left(reading, max(len(reading), _VALUE_CELLS + 6))
+    if not reading.startswith(" "):
+        reading = f" {reading}"  # a long value does not touch its name
     name_cells = max(0, min(16 if ui.wide else 12, cells - 3 - len(reading)))
     sign = alarmlist.MARKS[alarm.priority] if alarm else "  "
     spans = [Span(sign, alarmlist.role(alarm, ui.flash) if alarm else "value")]
@@ -72,7 +77,10 @@ def _rest(item: Item, alarm: AlarmOut | None, free: int, state: State, ui: Ui) -
         text = f"{item.shown.age} old"
         return [Span(f"{left(text, free)}", "stale")]
     if item.tail:
-        return [Span(left(item.tail, max(0, free - 1)), item.shown.role)]
+        room = max(0, free - 1)
+        said = next((t for t in (item.tail, *item.brief) if cell_len(t) <= room), None)
+        text = said if said is not None else (item.tail, *item.brief)[-1]
+        return [Span(left(text, room), item.shown.role)]
     spans: list[Span] = []
     trend_cells = _TREND_CELLS + 2 if ui.wide else 0
     if item.scale is not None:

@@ -95,8 +95,8 @@ class Plant:
             *self._each("dc_power", self._bus),
             *self._batteries(),
             *self._bbu(),
-            self._ratio("PUE 15 min", "pue.window"),
-            self._ratio("PUE live", "pue", rank=5 if self._known("pue.window") else 1),
+            self._ratio("PUE 15 min", "pue.window", brief_name="PUE 15m"),
+            self._ratio("PUE live", "pue", 5 if self._known("pue.window") else 1, "PUE now"),
         ]
 
     def cooling(self) -> list[Item]:
@@ -234,12 +234,15 @@ class Plant:
         point = self.state.points.get(f"{self.site.id}/{metric}")
         return point is not None and point.value is not None
 
-    def _ratio(self, name: str, metric: str, rank: int = 1) -> Item:
-        """A figure of the whole site; where it is absent, why."""
-        point = self.state.points.get(f"{self.site.id}/{metric}")
-        tail = clean(point.reason or "") if point else ""
-        trend = f"{self.site.id}/{metric}"
-        return Item(name, self._show(point), (trend,), None, tail, trend, rank)
+    def _ratio(self, name: str, metric: str, rank: int = 1, brief_name: str = "") -> Item:
+        """A figure of the whole site, a PUE with its category; where it is absent, why."""
+        address = f"{self.site.id}/{metric}"
+        point = self.state.points.get(address)
+        tail, *brief = _reasons(point) if point else [""]
+        if point and point.category is not None:
+            name = f"{brief_name} cat{point.category}"  # 12 cells, a narrow panel's names
+        shown = self._show(point)
+        return Item(name, shown, (address,), None, tail, address, rank, tuple(brief))
 
     def _supply(self, device: DeviceOut) -> Item:
         point = next(
@@ -291,13 +294,15 @@ class Plant:
         wet = [p for p in points if p.state == "wet"]
         dry = [p for p in points if p.state == "dry" and p.quality == Quality.GOOD]
         fresh = not self.state.silent(self.now)
-        text = f"{len(dry)}/{len(points)}" if points else "no data"
+        text = f"{len(dry)}/{len(points)}"
         quality = Quality.GOOD if fresh else Quality.STALE
         other = len(points) - len(dry) - len(wet)
         tail = f"{len(wet)} WET {clean(object_of(wet[0].point))}" if wet else ""
         tail = tail or (f"{other} unknown" if other else "")
         watches = tuple(p.point for p in points)
-        return [Item("leak sensors", marked(text, "dry", quality), watches, None, tail)]
+        counted = marked(text, "dry", quality) if points else NO_DATA
+        brief = (f"{len(wet)} WET",) if wet else ()
+        return [Item("leak sensors", counted, watches, None, tail, brief=brief)]
 
     def _margin(self) -> list[Item]:
         points = [p for p in self.state.points.values() if metric_of(p.point) == "dew_point.margin"]
@@ -329,3 +334,14 @@ class Plant:
             quality = Quality.UNCERTAIN
         age = self.state.age_s(low.ts, self.now) if quality is Quality.STALE else None
         return marked(text, unit, quality, low.value, "" if age is None else age_text(age))
+
+
+def _reasons(point: PointOut) -> list[str]:
+    """Why a value is doubtful or absent, `code: text`: in full, then shorter and shorter."""
+    code, _, text = clean(point.reason or "").partition(": ")
+    code = code.replace("_", " ")
+    covered = point.coverage is not None and point.value is not None and point.coverage < 1
+    share = (
+        [f"{100 * (point.coverage or 0):.0f} % covered"] if covered and code == "partial" else []
+    )
+    return [f"{code}: {text}", *share, code] if text else [code]
