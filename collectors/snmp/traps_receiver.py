@@ -23,6 +23,8 @@ from dcim.clock import Clock
 
 _A_SECOND_EACH = 200  # datagrams of one sender that are taken apart
 _A_SECOND = 2000  # of all senders
+_GATHER_S = 0.02
+_MOST_ASKED = 100  # of the devices at one address, what a trap of it means
 _BUFFER_BYTES = 4 << 20
 _AGAIN_S = 60.0
 _NAMES = {0: "1", 1: "2c", 3: "3"}
@@ -60,6 +62,9 @@ class TrapReceiver(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._second = 0
         self._from: Counter[str] = Counter()  # datagrams of this second, by sender
+        self._wanted: dict[str, None] = {}  # to be polled, in order
+        self._latest: Sequence[str] = ()  # added to them last
+        self._flush: asyncio.TimerHandle | None = None
         self.ready = asyncio.Event()
 
     async def run(self) -> None:
@@ -87,6 +92,8 @@ class TrapReceiver(asyncio.DatagramProtocol):
             await asyncio.Event().wait()
         finally:
             transport.close()
+            if self._flush is not None:
+                self._flush.cancel()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Take one apart; nothing a sender says gets further than the log and a poll."""
@@ -144,15 +151,25 @@ class TrapReceiver(asyncio.DatagramProtocol):
 
     def _take(self, one: Notification, version: str, host: str) -> None:
         devices = self._polled.devices_at(host) or self._polled.devices_at(one.agent)
-        hints = [hint for d in devices if (hint := self._polled.hint(d, one.oid)) is not None]
-        hint = hints[0] if hints else None
-        self._log.keep(one, version, host, devices, hint, self._clock.now())
+        hints = (self._polled.hint(device, one.oid) for device in devices[:_MOST_ASKED])
+        hint = next((hint for hint in hints if hint is not None), None)
+        self._log.keep(one, version, host, devices[:_MOST_ASKED], hint, self._clock.now())
         if hint is not None:
             self._confirm(devices)
 
     def _confirm(self, devices: Sequence[str]) -> None:
-        for device in devices:
-            self._log.confirmations += 1
+        """Have devices polled a moment later: a storm asks once for all that came in it."""
+        if devices and self._flush is None:
+            loop = asyncio.get_running_loop()
+            self._flush = loop.call_later(_GATHER_S, self._confirm_all)
+        if devices is not self._latest:
+            self._latest = devices
+            self._wanted.update(dict.fromkeys(devices))
+
+    def _confirm_all(self) -> None:
+        wanted, self._wanted, self._latest, self._flush = self._wanted, {}, (), None
+        self._log.confirmations += len(wanted)
+        for device in wanted:
             self._polled.confirm(device)
 
     def _send(self, data: bytes, addr: tuple[str, int]) -> None:
