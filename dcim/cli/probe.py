@@ -19,6 +19,7 @@ from dcim.model.metric import Registry, registry
 from dcim.model.reading import Reading, component_of, rfc3339
 
 RECORDING = ".snmprec"
+_DIGITS = re.compile(r"(\d+)")
 
 
 def register(app: typer.Typer) -> None:
@@ -181,7 +182,7 @@ def _reading(reading: Reading, known: Registry) -> dict[str, Any]:
     return {
         "metric": reading.metric,
         "component": component_of(reading.point),
-        "value": None if reading.state is not None else reading.value,
+        "value": None if reading.state is not None else _clean(reading.value),
         "unit": metric.unit if metric else "1",
         "state": reading.state,
         "raw": reading.raw,
@@ -192,9 +193,21 @@ def _reading(reading: Reading, known: Registry) -> dict[str, Any]:
     }
 
 
-def _limits(limits: Limits) -> dict[str, float]:
+def _limits(limits: Limits) -> dict[str, float | None]:
     """Those that the device publishes."""
-    return {name: value for name, value in asdict(limits).items() if value is not None}
+    return {name: _clean(value) for name, value in asdict(limits).items() if value is not None}
+
+
+def _clean(value: float | None) -> float | None:
+    """Without what binary fractions add: 20.9, not 20.900000000000002."""
+    return None if value is None else float(f"{value:.12g}")
+
+
+def _in_order(point: str) -> list[tuple[int, str]]:
+    """Outlet 2 before outlet 10."""
+    return [
+        (int(part or 0), "") if n % 2 else (0, part) for n, part in enumerate(_DIGITS.split(point))
+    ]
 
 
 def _print_text(text: str, target: Target, result: ProbeResult) -> None:
@@ -211,7 +224,7 @@ def _print_text(text: str, target: Target, result: ProbeResult) -> None:
         print(f"  {key}: {value!r}")
     if result.outage is not None:
         print(f"  incomplete: {result.outage.kind}: {result.outage.detail}")
-    rows = [_row(reading) for reading in sorted(result.readings, key=lambda r: r.point)]
+    rows = [_row(reading) for reading in sorted(result.readings, key=lambda r: _in_order(r.point))]
     if rows:
         print_table(("  point", "value", "unit", "quality", "source", ""), rows, right="lr")
     print()
@@ -243,12 +256,14 @@ def print_toml(text: str, target: Target, result: ProbeResult) -> None:
         print(f"# {text}: {result.outage.kind}: {result.outage.detail}\n")
         return
     identity = result.identity
-    where = f"{identity.kind} {target.url.host} {target.url.path}"
+    recording = text.endswith(RECORDING)
+    address = "snmp://HOST" if recording else str(target.url)
+    where = f"{identity.kind} {Path(text).stem if recording else target.url.host} {target.url.path}"
     name = re.sub(r"[^a-z0-9]+", "-", where.lower()).strip("-")
     print("[[devices]]")
     print(f'id = "{name}"                # {identity.vendor} {identity.model}'.rstrip())
     print(f'profile = "{identity.profiles[0] if len(identity.profiles) == 1 else "auto"}"')
-    print(f'address = "{target.url}"')
+    print(f'address = "{address}"')
     if target.url.scheme == "snmp3" and "credentials" not in target.url.query:
         print('credentials = "snmp3"        # [credentials.snmp3] auth_key_env, priv_key_env ...')
     if target.url.scheme == "snmp":
