@@ -63,15 +63,23 @@ class StartError(Exception):
 class Plant:
     """What a configuration decides, from collectors to alarms; a reload makes a new one."""
 
-    def __init__(self, agent: "Agent", config: Config, metrics: MetricEngine | None = None) -> None:
+    def __init__(self, agent: "Agent", config: Config, before: "Plant | None" = None) -> None:
         self.config = config
-        self.metrics = metrics or MetricEngine(config.site, config.registry)
+        self.metrics: MetricEngine = (
+            before.metrics
+            if before is not None and before.config.site == config.site
+            else MetricEngine(config.site, config.registry)
+        )
         self.alarms = AlarmEngine(read_rules(config), config.site, config.registry)
-        self.webhooks = make_webhooks(config, agent.outbox, agent.clock, agent.live)
+        self.webhooks: Webhooks = make_webhooks(
+            config, agent.outbox, agent.clock, agent.live, before.webhooks if before else None
+        )
         outlets = (agent.journal, self.webhooks, agent.stream, agent.writer)
         self.hub = Hub(agent.clock, agent.live, self.metrics, self.alarms, outlets)
         self.wheel = Wheel(agent.clock)
-        self.counters = {name: Counters() for name in COLLECTORS}
+        self.counters: dict[str, Counters] = (
+            before.counters if before else {name: Counters() for name in COLLECTORS}
+        )
         self._clock = agent.clock
         self.requests: Callable[[], Mapping[str, Stats]] = dict  # by device
         self._traps = agent.traps
@@ -189,8 +197,7 @@ class Agent:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            same_site = config.site == plant.config.site
-            after = Plant(self, config, plant.metrics if same_site else None)
+            after = Plant(self, config, plant)
             await asyncio.to_thread(self.journal.flush)
             after.hub.announce(after.alarms.restore(self.journal.open_alarms(), self.clock.now()))
             for state in self.live.devices.values():
@@ -275,7 +282,9 @@ def _check(config: Config) -> None:
             raise ValueError(f"webhooks.{settings.name}: secret: {error}") from None
 
 
-def make_webhooks(config: Config, outbox: Outbox, clock: Clock, live: Live) -> Webhooks:
+def make_webhooks(
+    config: Config, outbox: Outbox, clock: Clock, live: Live, before: Webhooks | None = None
+) -> Webhooks:
     def kind_of(device: str) -> str:
         state = live.devices.get(device)
         return state.identity.kind if state and state.identity else ""
@@ -288,6 +297,7 @@ def make_webhooks(config: Config, outbox: Outbox, clock: Clock, live: Live) -> W
         asset=assets_of(config.site, kind_of),
         version=__version__,
         random=Random(),
+        before=before,
     )
 
 

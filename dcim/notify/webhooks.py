@@ -47,7 +47,8 @@ class TestResult:
 class Webhooks:
     """Sends what becomes of alarms; one slow or dead receiver delays no other.
 
-    `alarms` returns at once; a thread has the events on disk milliseconds later.
+    `alarms` returns at once; a thread has the events on disk milliseconds later. `before`, stopped,
+    is what these replace at a reload: counts go on, and heartbeats keep their rhythm.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Webhooks:
         version: str,
         random: Random,
         client: ClientFactory = http_client,
+        before: "Webhooks | None" = None,
     ) -> None:
         self._outbox = outbox
         self._clock = clock
@@ -71,7 +73,8 @@ class Webhooks:
         self._client = client
         self._waiting: deque[Draft] = deque()
         self._arrived = asyncio.Event()
-        self._couriers = {hook.name: Courier(hook) for hook in hooks}
+        known = before._couriers if before else {}
+        self._couriers = {hook.name: Courier(hook, known.get(hook.name)) for hook in hooks}
         for hook in hooks:
             hook.keys()  # a faulty secret is a ValueError now, not at the first alarm
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
@@ -213,16 +216,16 @@ class Webhooks:
 
     async def _beat(self, client: httpx.AsyncClient, courier: "Courier", interval_s: float) -> None:
         """A dead-man's switch: whoever misses these for 3 minutes calls somebody."""
-        due = self._clock.now()
+        courier.beat_due = max(courier.beat_due, self._clock.now())
         while True:
+            await self._until(courier.beat_due)
             if not courier.disabled:
                 data = self._about() | {"every_s": interval_s}
                 attempt = await self._post(client, courier, "agent.heartbeat", data)
                 courier.tried(attempt)
                 courier.out.delivered += attempt.ok
                 courier.disabled = attempt.gone
-            due = max(due + interval_s, self._clock.now())
-            await self._until(due)
+            courier.beat_due = max(courier.beat_due + interval_s, self._clock.now())
 
     def _about(self) -> dict[str, object]:
         return {"site": self._site, "agent_version": self._version}
@@ -257,12 +260,15 @@ class Webhooks:
 class Courier:
     """How delivery to one receiver stands."""
 
-    def __init__(self, hook: Webhook) -> None:
+    def __init__(self, hook: Webhook, before: "Courier | None" = None) -> None:
         self.hook = hook
         self.news = asyncio.Event()
-        self.out = WebhookOut(name=hook.name)
+        self.out = before.out if before else WebhookOut(name=hook.name)
         self.disabled = False  # it said 410
         self.quiet_until = 0.0  # it asked for a pause
+        self.beat_due = 0.0  # when the next heartbeat is sent
+        if before is not None and before.hook == hook:
+            self.quiet_until, self.beat_due = before.quiet_until, before.beat_due
 
     @property
     def takes_alarms(self) -> bool:

@@ -72,6 +72,7 @@ def webhooks(
     outbox: Outbox | None = None,
     clock: ManualClock | None = None,
     client: ClientFactory = http_client,
+    before: Webhooks | None = None,
 ) -> Webhooks:
     return Webhooks(
         hooks,
@@ -82,6 +83,7 @@ def webhooks(
         version="0.1",
         random=Random(2),
         client=client,
+        before=before,
     )
 
 

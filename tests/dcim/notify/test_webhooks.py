@@ -271,6 +271,35 @@ async def test_a_heartbeat_comes_every_interval_and_alarms_go_elsewhere() -> Non
         }
 
 
+async def test_a_reload_neither_steps_counts_down_nor_beats_out_of_turn() -> None:
+    clock = ManualClock(time.time())
+    outbox = Outbox(":memory:", Random(1))
+    async with serving(Receiver(SECRET)) as receiver:
+        hooks = [webhook(receiver.url, heartbeat_s=60)]
+        async with running(webhooks(hooks, outbox, clock)) as before:
+            await until(lambda: before.status()[0].delivered == 1)
+            clock.advance(30)
+        async with running(webhooks(hooks, outbox, clock, before=before)) as after:
+            after.alarms([event()])
+            await until(lambda: after.status()[0].delivered == 2)
+            clock.advance(30.5)
+            await until(lambda: after.status()[0].delivered == 3)
+    assert [request.type for request in receiver.requests] == [
+        "agent.heartbeat",
+        "alarm.raised",
+        "agent.heartbeat",
+    ]
+
+
+async def test_counts_outlive_a_change_of_the_webhook() -> None:
+    async with serving(Receiver(SECRET)) as receiver:
+        async with running(webhooks([webhook(receiver.url)])) as before:
+            before.alarms([event()])
+            await until(lambda: before.status()[0].delivered == 1)
+        changed = [webhook(receiver.url, min_priority=1)]
+        assert webhooks(changed, before=before).status()[0].delivered == 1
+
+
 @pytest.mark.parametrize(
     "url",
     [
