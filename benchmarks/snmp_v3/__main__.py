@@ -34,7 +34,7 @@ _HERE = Path(__file__).parent
 _HOST, _PORT, _USER = "127.0.0.1", 16199, "bench"
 _PASSWORDS = ("authpassword", "privpassword")
 _OIDS = [f"1.3.6.1.2.1.1.9.1.{column}.{row}" for column in (2, 3) for row in range(1, 11)]
-_IN_FLIGHT = 4
+_IN_FLIGHT = 16
 
 
 def main() -> int:

@@ -88,7 +88,7 @@ def parse(data: bytes) -> Frame:
     auth, at = _octets(data, at, stop)
     auth_at = at - len(auth)
     salt, _ = _octets(data, at, stop)
-    if not all(0 <= number <= _LAST_BOOTS for number in (message_id, boots, time)):
+    if min(message_id, boots, time) < 0 or max(message_id, boots, time) > _LAST_BOOTS:
         raise Malformed("message id, engine boots or time out of range")
     return Frame(
         message_id, flags[0], engine_id, boots, time, user, auth_at, auth, salt, data_at, end
