@@ -91,6 +91,7 @@ def point_fields(reading: Reading, registry: Registry) -> dict[str, Any]:
         "reason": reading.reason,
         "source": reading.source,
         "coverage": derivation.coverage if derivation else None,
+        "category": derivation.category if derivation else None,
     }
 
 

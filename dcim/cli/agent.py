@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -38,15 +39,25 @@ def read_config(file: Path, secrets: bool = True) -> Config:
 
 def check(file: ConfigFile, json: JsonOption = False) -> None:
     """Check a configuration without opening a socket; every fault with file, key and line."""
+    if json:
+        _check_json(file)
+        return
     config = read_config(file, secrets=False)
     site = config.site
-    if json:
-        print_json({"file": str(file), "faults": 0, "devices": len(site.devices)})
-        return
     print(
         f"{file}: ok. {site.id}: {len(site.halls)} halls, {len(site.rows)} rows, "
         f"{len(site.racks)} racks, {len(site.devices)} devices, {len(site.feeds)} feeds"
     )
+
+
+def _check_json(file: Path) -> None:
+    """The faults as a list, empty for a sound file; exit code 2 where there are any."""
+    try:
+        devices = len(load(file, None).site.devices)
+    except ConfigError as error:
+        print_json({"file": str(file), "faults": [asdict(fault) for fault in error.faults]})
+        raise Stop(code=2) from None
+    print_json({"file": str(file), "faults": [], "devices": devices})
 
 
 def run_agent(

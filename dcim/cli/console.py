@@ -8,6 +8,8 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from signal import strsignal
+from typing import Any
 
 from dcim.cli.demo import CONTROL
 from dcim.cli.output import Stop
@@ -30,12 +32,25 @@ async def console(settings: Settings) -> int:
             env=os.environ | {"DCIM_TOKEN": one.token},
         )
         code = await process.wait()
+        died = obituary(one.agent.returncode, one.folder / "dcim.log")
         leak.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await leak
         told = len(one.receiver.deliveries)
         print(f"the demo is over; its webhook receiver got {told} messages", file=sys.stderr)
+        if died:
+            raise Stop(died)
     return code
+
+
+def obituary(code: int | None, log: Path) -> str:
+    """How the agent ended while the console ran, and its last words; empty where it lives."""
+    if code is None:
+        return ""
+    lines = log.read_text("utf-8", "replace").split("\n") if log.is_file() else []
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    how = f"by signal {-code} ({strsignal(-code)})" if code < 0 else f"with exit code {code}"
+    return f"the agent ended {how} while the console ran; its log ends: {last or 'empty'}"
 
 
 async def _leak(one: Stage) -> None:
@@ -99,5 +114,23 @@ async def command(path: Path, fault: str, at: str) -> str:
     await writer.wait_closed()
     if "error" in answer:
         raise Stop(answer["error"])
-    expected = [f"{alarm['rule']}@{alarm['address']}" for alarm in answer.get("expected", [])]
-    return f"{fault} {at}: expect {', '.join(expected) or 'no alarm'}"
+    return told(answer)
+
+
+def told(answer: dict[str, Any]) -> str:
+    """What the demo did, for people."""
+    if "cleared" in answer:
+        mended = [_named(one) for one in answer["cleared"]]
+        return f"cleared: {', '.join(mended)}" if mended else "no fault was on"
+    sure = [_alarm_id(alarm) for alarm in answer["expected"] if alarm["always"]]
+    perhaps = [_alarm_id(alarm) for alarm in answer["expected"] if not alarm["always"]]
+    later = f"; later perhaps {', '.join(perhaps)}" if perhaps else ""
+    return f"{_named(answer)}: expect {', '.join(sure) or 'no alarm'}{later}"
+
+
+def _alarm_id(alarm: dict[str, Any]) -> str:
+    return f"{alarm['rule']}@{alarm['address']}"
+
+
+def _named(fault: dict[str, Any]) -> str:
+    return f"{fault['fault']} at {fault['at']}" if fault["at"] else str(fault["fault"])

@@ -10,6 +10,10 @@ from dcim.cli.questions import JsonOption
 from dcim.client import ClientError
 
 CONTROL = Path("~/.cache/dcim/demo.sock").expanduser()
+NAMES = (
+    *("leak", "pump_trip", "feed_a_loss", "feed_b_loss", "bbu_module_missing", "job_end"),
+    *("sensor_stuck", "device_slow", "device_dead"),
+)
 ControlOption = Annotated[Path, typer.Option(help="The control socket of the running demo.")]
 
 
@@ -57,11 +61,18 @@ def demo(
 
 
 def fault(
-    name: Annotated[str, typer.Argument(help="leak, pump_trip, feed_a_loss, ...; or clear")],
-    at: Annotated[str, typer.Option(help="Where: a row, rack or device of the demo.")] = "",
+    name: Annotated[str, typer.Argument(help=f"{', '.join(NAMES)}; or clear")],
+    at: Annotated[
+        str, typer.Option(help="Where; needed by all but feed_a_loss and feed_b_loss.")
+    ] = "",
     control: ControlOption = CONTROL,
 ) -> None:
-    """Switch a fault of the running demo on, or all off by `clear`."""
+    """Switch a fault of the running demo on, or all off by `clear` (those of a place by --at).
+
+    A place that a fault cannot be at is refused with those it can. leak: row-1, rack-r07, cdu-2,
+    leak-row1 ...; pump_trip: cdu-1, rpu-1, cdu-1/pump/2; bbu_module_missing: bbu-r03, rack-r03;
+    job_end: row-1; sensor_stuck: a point; device_slow, device_dead: a device.
+    """
     from dcim.cli.console import command
 
     print(run(command(control, name, at)))

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import csv
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -34,6 +35,11 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: str
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         print("  ".join(cells).rstrip())
+
+
+def print_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """For programs: numbers in full, an empty cell where there is no value."""
+    csv.writer(sys.stdout).writerows([header, *rows])
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -1,15 +1,13 @@
 """Questions to the running agent: status, alarms, racks, points, trend, explain, watch."""
 
-import csv
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Annotated, TypeVar
 
 import typer
 
 from dcim.api.times import parse_time
-from dcim.cli.output import Stop, number, print_json, print_table, run
-from dcim.client import Client, ClientError, default_token
+from dcim.cli.output import Stop, number, print_csv, print_json, print_table, run
+from dcim.client import Client, ClientError, ErrorKind, default_token
 from dcim.clock import SystemClock
 from dcim.model.metric import registry
 from dcim.model.reading import metric_of
@@ -22,6 +20,10 @@ UrlOption = Annotated[str, typer.Option("--url", envvar="DCIM_URL", help="The ag
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="CSV instead of text.")]
 DEFAULT_URL = "http://127.0.0.1:8460"
+_ADVICE = {
+    ErrorKind.NO_CONNECTION: " Another address: --url or DCIM_URL.",
+    ErrorKind.UNAUTHORISED: "; put one of `dcim user add` into DCIM_TOKEN or ~/.config/dcim/token",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +41,7 @@ def ask(url: str, question: Callable[[Client], Awaitable[T]]) -> T:
     try:
         return run(go())
     except ClientError as error:
-        raise Stop(str(error)) from None
+        raise Stop(f"{error}{_ADVICE.get(error.kind, '')}") from None
 
 
 def status(url: UrlOption = DEFAULT_URL, json: JsonOption = False) -> None:
@@ -78,6 +80,7 @@ def status_lines(s: StatusOut) -> Iterable[str]:
 def alarms(
     url: UrlOption = DEFAULT_URL,
     json: JsonOption = False,
+    csv_: CsvOption = False,
     all_: Annotated[
         bool, typer.Option("--all", help="Also consequences and shelved ones.")
     ] = False,
@@ -89,24 +92,44 @@ def alarms(
     if json:
         print_json([a.model_dump() for a in shown])
         return
+    if csv_:
+        print_csv(_ALARM_COLUMNS, ([getattr(a, name) for name in _ALARM_COLUMNS] for a in shown))
+        return
     if not shown:
         print("no alarms")
         return
-    header = ("P", "raised (UTC)", "state", "where", "what", "value", "")
+    header = ("P", "raised (UTC)", "state", "over (UTC)", "where", "what", "value", "")
     print_table(header, [_alarm_row(a) for a in shown])
+
+
+_ALARM_COLUMNS = (
+    *("id", "priority", "state", "raised_at", "cleared_at", "acked_at", "ack_by", "comment"),
+    *("address", "title", "value", "value_state", "raised_value", "raised_state", "unit", "limit"),
+    *("shelved_until", "suppressed_by", "suppressed_children"),
+)
 
 
 def _alarm_row(a: AlarmOut) -> tuple[str, ...]:
     children = f"+{a.suppressed_children} consequences" if a.suppressed_children else ""
-    state = f"{a.state.value}{f' by {a.ack_by}' if a.ack_by else ''}"
-    return (MARKS[a.priority], a.raised_at[:19], state, a.address, a.title, _value(a), children)
+    state = f"{a.state.words}{f' by {a.ack_by}' if a.ack_by else ''}"
+    over = "" if a.state.active or a.cleared_at is None else a.cleared_at[:19]
+    head = (MARKS[a.priority], a.raised_at[:19], state, over)
+    return (*head, a.address, a.title, _value(a), children)
 
 
 def _value(a: AlarmOut) -> str:
-    if a.value_state is not None:
-        return a.value_state
-    limit = f" (limit {a.limit:g})" if a.limit is not None else ""
-    return f"{a.value:g} {a.unit}{limit}" if a.value is not None else ""
+    """The value and its limit; once it is over, what was."""
+    now = _measured(a.value_state, a.value, a.unit)
+    if a.state.active:
+        return f"{now} (limit {a.limit:g})" if a.limit is not None and now else now
+    was = _measured(a.raised_state, a.raised_value, a.unit) or now
+    return f"was {was}" if was else ""
+
+
+def _measured(state: str | None, value: float | None, unit: str) -> str:
+    if state is not None:
+        return state.replace("_", " ")
+    return "" if value is None else _with_unit(f"{value:g}", unit or "1")
 
 
 def ack(
@@ -137,30 +160,47 @@ def racks(url: UrlOption = DEFAULT_URL, json: JsonOption = False, csv_: CsvOptio
         print_json([r.model_dump() for r in found])
         return
     header = ("rack", "row", "kW", "of kW", "%", "A kW", "B kW", "failover", "cooling", "quality")
-    rows = [_rack_row(r) for r in found]
     if csv_:
-        csv.writer(sys.stdout).writerows([header, *rows])
+        print_csv(header, (_rack_cells(r) for r in found))
         return
-    print_table(header, rows, right="llrrrrr")
+    print_table(header, [_rack_row(r) for r in found], right="llrrrrr")
+
+
+def _rack_cells(r: RackOut) -> tuple[object, ...]:
+    share = None if r.share is None else 100 * r.share
+    head = (r.id, r.row, r.power_kw, r.limit_kw, share, r.feeds_kw.get("A"), r.feeds_kw.get("B"))
+    return (*head, r.failover, r.cooling, said(r.quality, r.reason))
 
 
 def _rack_row(r: RackOut) -> tuple[str, ...]:
     share = None if r.share is None else 100 * r.share
     feeds = (number(r.feeds_kw.get("A")), number(r.feeds_kw.get("B")))
-    quality = r.quality if r.reason is None else f"{r.quality}: {r.reason}"
+    quality = said(r.quality, r.reason)
     head = (r.id, r.row, number(r.power_kw), number(r.limit_kw, 0), number(share, 0))
     return (*head, *feeds, r.failover or "-", r.cooling, quality)
+
+
+def said(quality: str, reason: str | None) -> str:
+    """Quality and reason; a reason may begin with the quality's own word."""
+    if not reason:
+        return quality
+    return reason if reason.startswith(f"{quality}:") else f"{quality}: {reason}"
 
 
 def points(
     select: Annotated[str, typer.Argument(help="Addresses, * allowed: 'cdu-1/*'")] = "*",
     url: UrlOption = DEFAULT_URL,
     json: JsonOption = False,
+    csv_: CsvOption = False,
 ) -> None:
     """Points as they are now."""
     found = ask(url, lambda client: client.points(_patterns(select)))
     if json:
         print_json([p.model_dump() for p in found])
+        return
+    if csv_:
+        names = ("point", "value", "unit", "state", "quality", "reason", "ts")
+        print_csv(names, ([getattr(p, name) for name in names] for p in found))
         return
     rows = [(p.point, point_value(p), p.quality, p.ts[:19], p.reason or "") for p in found]
     print_table(("point", "value", "quality", "time (UTC)", ""), rows, right="lr")
@@ -174,7 +214,11 @@ def point_value(p: PointOut) -> str:
     if p.state is not None:
         return p.state
     metric = registry().get(metric_of(p.point))
-    return f"{number(p.value, metric.digits if metric else 2)} {'' if p.unit == '1' else p.unit}".strip()
+    return _with_unit(number(p.value, metric.digits if metric else 2), p.unit)
+
+
+def _with_unit(text: str, unit: str) -> str:
+    return text if unit == "1" else f"{text} {unit}"
 
 
 def trend(
@@ -196,14 +240,15 @@ def trend(
     if json:
         print_json(answer.model_dump())
         return
+    if csv_:
+        names = ("ts", "mean", "min", "max", "last", "count")
+        print_csv(names, ([getattr(b, name) for name in names] for b in answer.buckets))
+        return
     header = ("time (UTC)", "mean", "min", "max", "samples")
     rows = [
         (b.ts[:19], number(b.mean, 2), number(b.min, 2), number(b.max, 2), str(b.count))
         for b in answer.buckets
     ]
-    if csv_:
-        csv.writer(sys.stdout).writerows([header, *rows])
-        return
     print(f"{answer.point}  {answer.unit}  step {answer.step_s:g} s")
     bars = _bars(answer)
     shown = [(*row, bar) for row, bar in zip(rows, bars, strict=True)]
@@ -234,7 +279,7 @@ def _explain_lines(e: ExplainOut) -> Iterable[tuple[str, str]]:
     p = e.point
     yield "point", p.point
     yield "value", point_value(p) + (f" (raw {p.raw})" if p.raw is not None else "")
-    yield "quality", p.quality + (f": {p.reason}" if p.reason else "")
+    yield "quality", said(p.quality, p.reason)
     age = "" if e.age_s is None else f", {e.age_s:.1f} s ago"
     yield (
         "time",
@@ -253,14 +298,22 @@ def _explain_lines(e: ExplainOut) -> Iterable[tuple[str, str]]:
         yield "formula", e.formula
         yield "coverage", f"{100 * (e.coverage or 0):.0f} %"
     if e.uncertainty is not None:
-        yield "uncertainty", f"{e.uncertainty:g} {p.unit}"
+        yield "uncertainty", _with_unit(f"{e.uncertainty:.2g}", p.unit)
     for one in e.inputs:
-        value = "-" if one.get("value") is None else f"{one['value']:g}"
+        value = _input_value(one["point"], one.get("value"))
         yield "input", f"{one['point']} = {value} ({one['quality']}, {one['age_s']:.1f} s old)"
     for rule in e.rules:
         yield "rule", rule
     for alarm in e.alarms:
-        yield "alarm", f"{MARKS[alarm.priority]} {alarm.title} ({alarm.state.value})"
+        yield "alarm", f"{MARKS[alarm.priority]} {alarm.title} ({alarm.state.words})"
+
+
+def _input_value(point: str, value: float | None) -> str:
+    """What went into a formula, in the registry's unit."""
+    if value is None:
+        return "-"
+    metric = registry().get(metric_of(point))
+    return _with_unit(number(value, metric.digits), metric.unit) if metric else f"{value:g}"
 
 
 def watch(

@@ -92,6 +92,8 @@ class FakeAgent:
         if path == "/v1/status":
             assert self.snapshot.status is not None
             return 200, self.snapshot.status.model_dump_json().encode()
+        if path == "/v1/points":
+            return 200, json.dumps([p.model_dump() for p in self.snapshot.points]).encode()
         if path == "/v1/alarms":
             return 200, json.dumps([a.model_dump() for a in self.snapshot.alarms]).encode()
         if path == "/v1/trend":

@@ -167,6 +167,11 @@ def test_states_of_an_alarm(state, more, shown, mark):
         ({"state": AlarmState.ACKED, "value_state": "wet"}, "WET"),
         ({"state": AlarmState.LATCH_UNACK, "value_state": "wet"}, "was WET"),
         ({"state": AlarmState.LATCH_ACKED, "value_state": "wet"}, "was WET"),
+        (
+            {"state": AlarmState.LATCH_ACKED, "value_state": "dry", "raised_state": "wet"},
+            "was WET",
+        ),
+        ({"state": AlarmState.RTN_UNACK, "value": 40.0, "raised_value": 47.5}, "was 47.5 C"),
         ({"state": AlarmState.RTN_UNACK, "value": 47.5}, "was 47.5 C"),
         ({"state": AlarmState.RTN_UNACK}, "over"),
     ],

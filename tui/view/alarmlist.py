@@ -120,8 +120,10 @@ def what(alarm: AlarmOut) -> str:
 def against(alarm: AlarmOut) -> str:
     """`47.5 >= 45.0 C` or a state's name, `?` where it is bad; `was WET` once it is over."""
     if alarm.state.active:
-        return _as_raised(alarm)
-    said = _as_raised(alarm)
+        return _measured(alarm)
+    raised = {"value": alarm.raised_value, "value_state": alarm.raised_state}
+    known = any(one is not None for one in raised.values())
+    said = _measured(alarm.model_copy(update=raised) if known else alarm)
     return f"was {said}" if said else _OVER
 
 
@@ -132,7 +134,7 @@ def until(alarm: AlarmOut, state: State, ui: Ui) -> str:
     return clock_text(seconds(alarm.cleared_at), state, ui)
 
 
-def _as_raised(alarm: AlarmOut) -> str:
+def _measured(alarm: AlarmOut) -> str:
     if alarm.value_state is not None:
         return value.label(alarm.value_state)
     if alarm.value is None:

@@ -88,6 +88,7 @@ def detail(alarm: AlarmOut, state: State, ui: Ui) -> list[Row]:
     head = [*alarmlist.mark(alarm, False), Span(f"{clean(alarm.title)}  ", "strong"), Span(path)]
     facts = [
         ("value", f"{_value(alarm)}; {_standing(alarm, state, ui)}"),
+        ("because", clean(alarm.because)),
         ("raised", _raised(alarm, state, ui)),
         ("answered", _answered(alarm, state, ui)),
         ("action", clean(alarm.action)),
