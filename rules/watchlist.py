@@ -37,6 +37,7 @@ class Watchlist:
     causes: dict[str, list[Watcher]] = field(default_factory=dict)  # that others name, by object
     _kinds: dict[str, str] = field(default_factory=dict)
     _watches: dict[str, Watch | None] = field(default_factory=dict)
+    _compiled: dict[str, list[str]] = field(default_factory=dict)  # points by object
     _limits: dict[str, LimitSource] = field(default_factory=dict)
     _starters: dict[tuple[str, Inhibit], Starter] = field(default_factory=dict)
     _gates: dict[tuple[str, Unless], Gate] = field(default_factory=dict)
@@ -72,8 +73,8 @@ class Watchlist:
         if self._kinds.get(device) == kind:
             return
         self._kinds[device] = kind
-        for point in [p for p in self._watches if object_of(p) == device]:
-            del self._watches[point]
+        for point in self._compiled.pop(device, ()):
+            self._watches.pop(point, None)
 
     def compile(self, point: str) -> Watch | None:
         """Find, once, who watches a point."""
@@ -84,6 +85,7 @@ class Watchlist:
             tuple(self._gates_of(point)),
         )
         self._watches[point] = watch if watch.watchers or watch.sources else None
+        self._compiled.setdefault(object_of(point), []).append(point)
         return self._watches[point]
 
     def rules_for(self, point: str) -> Iterator[AlarmRule]:
