@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -88,6 +89,10 @@ async def test_explain_names_device_source_and_inputs(hall: Stage):
     derived = await asked(hall, "explain", "site-1/pue")
     assert derived["formula"].startswith("pue")
     assert "meter-main/power.active" in {one["point"] for one in derived["inputs"]}
+    _, text, _ = await dcim(hall, "explain", "site-1/pue")
+    assert re.search(r"^input +meter-main/power.active = \d+ W \(good,", text, re.MULTILINE)
+    points = await asked(hall, "points", "site-1/pue")
+    assert points[0]["category"] == 3
 
 
 async def test_points_and_what_is_not_there(hall: Stage):
@@ -109,7 +114,8 @@ async def test_a_wrong_token_is_one_clear_line(hall: Stage):
 async def test_no_agent_is_one_clear_line(hall: Stage):
     code, _, complaint = await dcim(hall, "status", "--url", "http://127.0.0.1:9")
     assert code == 1
-    assert complaint.startswith("dcim: no connection:")
+    assert complaint.startswith("dcim: no connection: nobody answers at http://127.0.0.1:9:")
+    assert complaint.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,10 @@ def test_states_of_an_alarm(state, more, shown, mark):
             {"state": AlarmState.LATCH_ACKED, "value_state": "dry", "raised_state": "wet"},
             "was WET",
         ),
-        ({"state": AlarmState.RTN_UNACK, "value": 40.0, "raised_value": 47.5}, "was 47.5 C"),
+        (
+            {"state": AlarmState.RTN_UNACK, "value": 40.0, "raised_value": 47.5, "limit": 45.0},
+            "was 47.5 C",
+        ),
         ({"state": AlarmState.RTN_UNACK, "value": 47.5}, "was 47.5 C"),
         ({"state": AlarmState.RTN_UNACK}, "over"),
     ],

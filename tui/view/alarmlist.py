@@ -121,9 +121,10 @@ def against(alarm: AlarmOut) -> str:
     """`47.5 >= 45.0 C` or a state's name, `?` where it is bad; `was WET` once it is over."""
     if alarm.state.active:
         return _measured(alarm)
-    raised = {"value": alarm.raised_value, "value_state": alarm.raised_state}
-    known = any(one is not None for one in raised.values())
-    said = _measured(alarm.model_copy(update=raised) if known else alarm)
+    raised: dict[str, object] = {"limit": None}
+    if alarm.raised_value is not None or alarm.raised_state is not None:
+        raised |= {"value": alarm.raised_value, "value_state": alarm.raised_state}
+    said = _measured(alarm.model_copy(update=raised))
     return f"was {said}" if said else _OVER
 
 

@@ -39,7 +39,7 @@ def title(name: str, state: State, ui: Ui) -> Row:
         loud = live and number
         last.append(Span(f"[{alarmlist.MARKS[priority]}]", f"p{priority}" if loud else "label"))
         last.append(Span(f"{number if live else '?'} ", "strong" if loud else "label"))
-    last += [*_points(state, live, ui.wide), Span("  ")]
+    last += [*_points(state, live, ui.wide), Span("  ", "label")]
     last += [*_clock_error(state, live), Span(_now(state, ui), "value"), Span(" ")]
     return spread(first, last, ui.columns)
 

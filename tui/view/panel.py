@@ -66,8 +66,9 @@ def line(item: Item, alarm: AlarmOut | None, cells: int, state: State, ui: Ui) -
     name_cells = max(0, min(16 if ui.wide else 12, cells - 3 - len(reading)))
     sign = alarmlist.MARKS[alarm.priority] if alarm else "  "
     spans = [Span(sign, alarmlist.role(alarm, ui.flash) if alarm else "value")]
-    spans.append(Span(left(clean(item.name), name_cells), "label"))
-    spans.append(Span(f"{reading} ", shown.role))
+    indent = " " * (len(reading) - len(reading.lstrip()))
+    spans.append(Span(left(clean(item.name), name_cells) + indent, "label"))
+    spans.append(Span(f"{reading.lstrip()} ", shown.role))
     free = cells - width(spans)
     return fit([*spans, *_rest(item, alarm, free, state, ui)], cells)
 
