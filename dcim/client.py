@@ -300,11 +300,11 @@ class Client:
         """Where nobody answered, and what to look at."""
         match error:
             case httpx.ConnectError():
-                why = f"nobody answers at {self.url}: is the agent running there (`dcim run FILE`)?"
+                why = f"{self.url}: nobody answers; is the agent running there (`dcim run FILE`)?"
             case httpx.TimeoutException():
-                why = f"no answer from {self.url} in time: the agent hangs or is overloaded"
+                why = f"{self.url}: no answer in time; the agent hangs or is overloaded"
             case httpx.RemoteProtocolError() | httpx.ReadError():
-                why = f"{self.url} broke off: the agent ended, or it is no agent"
+                why = f"{self.url}: broke off; the agent ended, or it is no agent"
             case _:
                 why = f"{self.url}: {str(error) or type(error).__name__}"
         return ClientError(ErrorKind.NO_CONNECTION, why)

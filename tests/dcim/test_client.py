@@ -70,7 +70,7 @@ async def test_a_wrong_token_is_unauthorised(agent):
 async def test_nobody_there_is_no_connection(agent):
     async with Client(agent.url, TOKEN) as client:
         await agent.kill()
-        with pytest.raises(ClientError, match=f"nobody answers at {agent.url}: is") as caught:
+        with pytest.raises(ClientError, match=f"{agent.url}: nobody answers; is") as caught:
             await client.status()
         assert caught.value.kind is ErrorKind.NO_CONNECTION
         await agent.start()
@@ -96,14 +96,14 @@ async def peer(last: bytes) -> AsyncIterator[str]:
 
 async def test_an_agent_that_says_nothing_is_named():
     async with peer(b"never") as url, Client(url, TOKEN, timeout_s=0.2) as client:
-        with pytest.raises(ClientError, match=f"no answer from {url} in time") as caught:
+        with pytest.raises(ClientError, match=f"{url}: no answer in time") as caught:
             await client.status()
         assert caught.value.kind is ErrorKind.NO_CONNECTION
 
 
 async def test_what_is_no_agent_is_named():
     async with peer(b"\r\n\r\n") as url, Client(url, TOKEN) as client:
-        with pytest.raises(ClientError, match=f"{url} broke off"):
+        with pytest.raises(ClientError, match=f"{url}: broke off"):
             await client.status()
 
 

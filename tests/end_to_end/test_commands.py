@@ -114,7 +114,7 @@ async def test_a_wrong_token_is_one_clear_line(hall: Stage):
 async def test_no_agent_is_one_clear_line(hall: Stage):
     code, _, complaint = await dcim(hall, "status", "--url", "http://127.0.0.1:9")
     assert code == 1
-    assert complaint.startswith("dcim: no connection: nobody answers at http://127.0.0.1:9:")
+    assert complaint.startswith("dcim: no connection: http://127.0.0.1:9: nobody answers;")
     assert complaint.count("\n") == 1
 
 

@@ -76,7 +76,7 @@ async def test_trend_as_csv_leaves_empty_what_is_not_there(agent, capsys):
 
 async def test_no_agent_names_the_address_and_what_to_do(agent):
     await agent.kill()
-    with pytest.raises(Stop, match=rf"nobody answers at {agent.url}: .*`dcim run FILE`.* --url"):
+    with pytest.raises(Stop, match=rf"{agent.url}: nobody answers; .*`dcim run FILE`.* --url"):
         await asyncio.to_thread(questions.status, agent.url)
     await agent.start()
 
