@@ -15,7 +15,15 @@ from collectors.snmp.profile import (
     SnmpProfile,
     Table,
 )
-from collectors.snmp.values import Binding, Unreadable, folded, number_of, text_of
+from collectors.snmp.values import (
+    NO_TOTAL,
+    NO_VALUE,
+    Binding,
+    Unreadable,
+    folded,
+    number_of,
+    text_of,
+)
 from collectors.snmp.wanted import limit_refs
 from collectors.units import conversion
 from dcim.model.metric import Metric, MetricKind
@@ -175,7 +183,7 @@ def _bind(
         scale=scale,
         offset=point.offset,
         states=point.states,
-        sentinels=point.invalid,
+        sentinels={**_never(metric), **point.invalid},
         doubtful=point.doubtful,
         override=override.get(own),
     )
@@ -192,6 +200,13 @@ def _bind(
         guard=place.oid(guard.at) if guard is not None else None,
         reasons={k.casefold(): v for k, v in guard.map.items()} if guard is not None else None,
     )
+
+
+def _never(metric: Metric) -> Mapping[float, str]:
+    """Raw numbers that are no value, whatever the profile says."""
+    if metric.kind is MetricKind.STATE:
+        return {}
+    return NO_TOTAL if metric.kind is MetricKind.COUNTER else NO_VALUE
 
 
 def _unit(place: Place, point: SnmpPoint) -> str | None:

@@ -13,6 +13,11 @@ from dcim.model.reading import Quality, Reading
 
 _NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>\S*)")
 
+# The ends of what an integer can hold: agents send them, and -1 as unsigned, for "not available".
+_EXTREMES = (2**31 - 1, -(2**31), 2**32 - 1, 2**63 - 1, -(2**63), 2**64 - 1)
+NO_VALUE: Mapping[float, str] = {n: f"{n} stands for: not available" for n in _EXTREMES}
+NO_TOTAL: Mapping[float, str] = {**NO_VALUE, -1: "-1 stands for: not available"}
+
 
 class Unreadable(ValueError):
     """A value that is no number; says why."""

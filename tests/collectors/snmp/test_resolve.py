@@ -200,6 +200,24 @@ invalid = { 65535 = "sensor broken" }
     assert reason in str(readings["temperature"].reason)
 
 
+@pytest.mark.parametrize(
+    ("metric", "raw", "good"),
+    [
+        ("power.active", 4294967295, False),
+        ("power.active", 2147483647, False),
+        ("power.active", -2147483648, False),
+        ("power.active", -1, True),
+        ("energy.active", -1, False),
+        ("energy.active", 4294967294, True),
+    ],
+)
+def test_the_ends_of_an_integer_are_no_values(metric, raw, good):
+    text = f'[[point]]\nat = ".1.0"\nmetric = "{metric}"\nscale = 0.001\n'
+    readings, _ = read(text, {".1.0": raw})
+    assert (readings[metric].quality is Quality.GOOD) is good
+    assert ("not available" in (readings[metric].reason or "")) is not good
+
+
 def test_an_absent_part_gives_no_reading_but_is_kept_in_mind():
     text = '[[point]]\nat = ".1.0"\nmetric = "temperature"\nabsent = [-1]\n'
     readings, found = read(text, {".1.0": -1})
