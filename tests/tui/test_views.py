@@ -247,6 +247,12 @@ def test_an_alarm_that_is_over_says_what_was_and_since_when():
     assert said in " ".join(text.split())
 
 
+def test_help_explains_every_sign_on_a_small_screen():
+    text = plain(other.help_rows(live(), ui()))
+    for sign in other.SIGNS:
+        assert sign in text
+
+
 def test_feeds_are_counted_by_rack():
     state = live()
     racks = [hall.point(f"{rack.id}/feed.failover", state="ok") for rack in hall.site().racks]

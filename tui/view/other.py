@@ -11,11 +11,12 @@ from tui.view.ui import Ui
 
 SMALLEST = (80, 24)
 
-_SIGNS = (
+SIGNS = (
     "1! 2* 3+ 4o  critical, high, medium, low; changing: not acknowledged",
     "[2*] over by itself, not acknowledged   S* shelved   (+3) consequences",
     "~47.5 uncertain   ? bad, no value   47.5* stale, with age   ?? no data",
     "[..==^=.] range, usual band, value   71+ 80 %, 71* 90 %, 71! 95 % of limit",
+    "cat1..3 of a PUE: IT energy measured at the UPS, at the PDUs, at the IT input",
 )
 
 
@@ -28,7 +29,7 @@ def help_rows(state: State, ui: Ui) -> list[Row]:
         first, second = (f"{left(names, 12)} {meaning}" for names, meaning in pair)
         rows.append(_halves(first, second, half, "value"))
     rows.append(_halves("SIGNS", "", half, "label"))
-    rows += [fit([Span(f"  {line}")], ui.columns) for line in _SIGNS]
+    rows += [fit([Span(f"  {line}")], ui.columns) for line in SIGNS]
     return framed("Help", [fit(row, ui.columns) for row in rows], keys.Place.HELP, state, ui)
 
 
