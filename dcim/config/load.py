@@ -17,6 +17,7 @@ from dcim.config.references import References
 from dcim.config.secrets import MissingSecret, Secrets
 from dcim.config.tables import DeviceTable, UserTable, WebhookTable
 from dcim.config.toml_lines import key_lines
+from dcim.config.toml_words import found_and_expected
 from dcim.model.asset import (
     Device,
     Feed,
@@ -32,7 +33,7 @@ from dcim.model.metric import Metric, Registry
 from dcim.model.metric import registry as builtin_registry
 from dcim.notify.sign import key_of
 
-_AT_LINE = re.compile(r"^(.*) \(at line (\d+), column \d+\)$")
+_AT_LINE = re.compile(r"^(.*) \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +142,9 @@ def _read(path: Path) -> tuple[dict[str, Any], Report]:
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         match = _AT_LINE.match(message)
-        line = int(match[2]) if match else text.count("\n") + 1
-        found = (match[1] if match else message).lower()
-        raise ConfigError([Fault(str(path), "", line, found, "TOML")]) from None
+        line = int(match[2]) if match and match[2] else text.count("\n") + 1
+        found, expected = found_and_expected(match[1] if match else message)
+        raise ConfigError([Fault(str(path), "", line, found, expected)]) from None
     except (ValueError, RecursionError) as error:  # numbers of 5,000 digits, arrays 1,000 deep
         found = str(error).partition(";")[0].lower()
         raise ConfigError([Fault(str(path), "", 1, found, "TOML of a sane size")]) from None

@@ -7,9 +7,10 @@ from pathlib import Path as FilePath
 from urllib.parse import urlsplit
 
 from collectors.base import SCHEMES, parse_url
-from collectors.profile import Point, Profile
+from collectors.profile import Profile
 from dcim.config.draft import OBJECTS, Draft
 from dcim.config.faults import Report, did_you_mean
+from dcim.config.point_keys import may_be, point_keys
 from dcim.config.tables import DeviceTable
 from dcim.config.toml_lines import Path
 from dcim.model.metric import UNITS, Registry
@@ -36,6 +37,7 @@ class References:
         """Everything but the graphs and the metering boundary; `folder` holds dcim.toml."""
         self._tree()
         self._edges()
+        self._addresses()
         for n, device in self._draft.devices.items():
             self._device(("devices", n), device)
         self._unique("users", {n: user.name for n, user in self._draft.users.items()})
@@ -110,6 +112,25 @@ class References:
             if serve.loop and self._draft.loops:  # without [[loops]], naming one declares it
                 self.object(("serves", n, "loop"), serve.loop, ["loops"])
 
+    def _addresses(self) -> None:
+        """Two devices that are one: the same host, unit or topic, credentials and profile."""
+        there: dict[tuple[object, ...], list[tuple[int, DeviceTable]]] = {}
+        for n, device in self._draft.devices.items():
+            if not device.address:  # reported already
+                continue
+            url = parse_url(device.address)
+            credentials = device.credentials or url.query.get("credentials")
+            key = (url.protocol, url.host.lower(), url.port, url.path, url.user, credentials)
+            others = there.setdefault(key, [])
+            for first, other in others:
+                profiles = {device.profile_name, other.profile_name}
+                if len(profiles) == 1 or "auto" in profiles:
+                    line = self._report.line(("devices", first, "address"))
+                    expected = f"an address of its own ({other.id!r} of line {line} has it)"
+                    self._report.add(("devices", n, "address"), repr(str(url)), expected)
+                    break
+            others.append((n, device))
+
     def _device(self, path: Path, device: DeviceTable) -> None:
         self.object((*path, "place"), device.place, PLACES)
         self._override(path, device)
@@ -161,8 +182,8 @@ class References:
         profile = self._profiles.get(name)
         if profile is None:  # "auto": known at first contact; else reported already
             return True
-        templates = [template(point) for point in profile_points(profile)]
-        if not templates or any(re.fullmatch(pattern(one), key) for one in templates):
+        templates = point_keys(profile)
+        if not templates or any(may_be(one, key) for one in templates):
             return True
         near = did_you_mean(key, templates)
         self._report.add(path, f"point {key!r}", f"a point of the profile {name}{near}")
@@ -197,19 +218,3 @@ def _is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def profile_points(profile: Profile) -> Iterable[Point]:
-    """The points of a profile, whatever its protocol."""
-    points: Iterable[Point] = getattr(profile, "point", ())
-    return points
-
-
-def template(point: Point) -> str:
-    return f"{point.component}/{point.metric}" if point.component else point.metric
-
-
-def pattern(text: str) -> str:
-    """A regular expression of the keys that a template with {index} or {name} stands for."""
-    parts = re.split(r"\{[^{}]*\}", text)
-    return ".+".join(map(re.escape, parts))

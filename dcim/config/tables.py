@@ -67,10 +67,21 @@ def _token_hash(value: str) -> str:
 
 
 def _device_url(value: str) -> str:
-    url = parse_url(value)
+    try:
+        url = parse_url(value)
+    except ValueError as error:
+        raise ValueError(_wanted(str(error))) from None
     if url.password or (url.user not in ("", "public") and url.scheme != "snmp3"):
         raise ValueError("an address without a secret: put that into [credentials.NAME]")
     return value
+
+
+def _wanted(message: str) -> str:
+    """What parse_url wants, without the value, which stands there already."""
+    expected = re.search(r"expected (.+?)(?=, found |, in |$)", message)
+    if expected:
+        return f"a device URL: {expected[1]}"
+    return f"a device URL ({re.split(r'(?::| in|, found) ', message)[0]})"
 
 
 def _web_url(value: str) -> str:
@@ -81,8 +92,8 @@ def _web_url(value: str) -> str:
 
 
 def _feed(value: str) -> str:
-    if not re.fullmatch("[A-Z]", value):
-        raise ValueError("a capital letter, as A or B")
+    if value not in ("A", "B"):
+        raise ValueError('"A" or "B"')
     return value
 
 

@@ -43,8 +43,10 @@ def test_a_profile_beside_the_configuration_is_used(tmp_path: Path):
     ("points", "line", "found"),
     [
         (
-            '[[point]]\nmetric = "voltage"\nat = { address = 0, type = "u32" }\n'
-            '[[point]]\nmetric = "current"\nat = { address = 1 }\n',
+            (
+                '[[point]]\nmetric = "voltage"\nat = { address = 0, type = "u32" }\n'
+                '[[point]]\nmetric = "current"\nat = { address = 1 }\n'
+            ),
             1,
             "current: overlaps voltage at holding 1",
         ),

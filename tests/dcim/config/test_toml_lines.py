@@ -1,5 +1,6 @@
 """The scanner finds every key that tomllib finds, on the line where it stands."""
 
+import re
 import tomllib
 from typing import Any
 
@@ -167,7 +168,9 @@ def test_every_new_key_stands_within_the_statement_that_brought_it(parts: list[s
         last = first + part.count("\n")
         for path in now - before:
             # a table that a sub-table brought is shown where its own header stands
-            assert first <= lines[path] <= last or f"[{path[-1]}" in text, path
+            assert first <= lines[path] <= last or re.search(
+                rf"""\[["']?{re.escape(str(path[-1]))}""", text
+            ), path
         before = now
 
 
