@@ -140,3 +140,15 @@ def test_a_fault_raises_what_it_must_and_nothing_else(builtin_rules, site, fault
             assert in_time, (one, raised)
     strange = [(r, a) for r, a, _ in raised if not any(one.matches(r, a) for one in wanted)]
     assert strange == []
+
+
+def test_two_tripped_pumps_are_one_call_that_names_them(builtin_rules, site):
+    hall = Hall(builtin_rules, site)
+    hall.run(10)
+    hall.plant.faults.set("pump_trip", "cdu-1", hall.plant.now)
+    hall.run(30)
+    (told,) = (event for event in hall.raised() if event.notify)
+    assert told.alarm.rule == "coolant-flow-lost"
+    assert told.alarm.because == "coolant pump failed: pump/1, pump/2"
+    folded = {e.alarm.address for e in hall.raised() if e.alarm.suppressed_by == told.alarm.id}
+    assert folded == {"cdu-1/pump/1/run", "cdu-1/pump/2/run"}
