@@ -73,8 +73,10 @@ class Webhooks:
         self._client = client
         self._waiting: deque[Draft] = deque()
         self._arrived = asyncio.Event()
-        known = before._couriers if before else {}
-        self._couriers = {hook.name: Courier(hook, known.get(hook.name)) for hook in hooks}
+        known: dict[str, Courier] = before._couriers if before else {}
+        self._couriers: dict[str, Courier] = {
+            hook.name: Courier(hook, known.get(hook.name)) for hook in hooks
+        }
         for hook in hooks:
             hook.keys()  # a faulty secret is a ValueError now, not at the first alarm
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
@@ -263,7 +265,7 @@ class Courier:
     def __init__(self, hook: Webhook, before: "Courier | None" = None) -> None:
         self.hook = hook
         self.news = asyncio.Event()
-        self.out = before.out if before else WebhookOut(name=hook.name)
+        self.out: WebhookOut = before.out if before else WebhookOut(name=hook.name)
         self.disabled = False  # it said 410
         self.quiet_until = 0.0  # it asked for a pause
         self.beat_due = 0.0  # when the next heartbeat is sent
