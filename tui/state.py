@@ -66,6 +66,10 @@ class State:
         """A copy that later events leave alone; it knows the state that goes on."""
         return replace(self, points=dict(self.points), alarms=dict(self.alarms), live=self)
 
+    def missed(self) -> list[AlarmOut]:
+        """Alarms that this copy does not know yet, of the state that goes on."""
+        return [a for a in self.live.alarms.values() if self._is_new(a)] if self.live else []
+
     def silent(self, now: float) -> bool:
         """Nothing may be shown as fresh."""
         return self.link is not Link.UP and now - self.heard > FRESH_S

@@ -147,8 +147,33 @@ async def test_counters_and_new_alarms_are_never_paused(agent):
         await agent.push(Event(kind="delta", seq=2, alarms=[new]))
         await c.until(lambda: new.id in c.app.state.alarms)
         assert "PAUSED" in c.text
+        assert "smoke detected" in c.text
+        assert "[1!]2" in c.text
+        assert "6 alarms" in c.text
+
+
+async def test_a_held_list_says_what_is_new_since(agent):
+    async with console(agent) as c:
+        await c.press("5", "p")
+        new = hall.alarm("smoke", "env-1/smoke", "smoke detected", 1, AlarmState.UNACK, 0)
+        await agent.push(Event(kind="delta", seq=2, alarms=[new]))
+        await c.until(lambda: new.id in c.app.state.alarms)
         assert "smoke detected" not in c.text
         assert "[1!]2" in c.text
+        assert "1 new since the pause: p" in c.text
+        await c.press("p")
+        assert "smoke detected" in c.text
+        assert "since the pause" not in c.text
+
+
+async def test_an_empty_held_list_is_not_called_empty_now(agent):
+    agent.snapshot = Event(kind="snapshot", seq=1, status=hall.status())
+    async with console(agent) as c:
+        await c.press("5", "p")
+        await agent.push(Event(kind="delta", seq=2, alarms=[hall.leak()]))
+        await c.until(lambda: c.app.state.alarms != {})
+        assert "no active alarm" not in c.text
+        assert "no alarm when the pause began" in c.text
 
 
 async def test_another_screen_is_not_paused(agent):

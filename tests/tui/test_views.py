@@ -286,8 +286,10 @@ def test_a_pue_shows_its_category_and_as_much_of_its_reason_as_fits(size, shown)
     state.points[window.point] = window.model_copy(
         update={"reason": "storage_active: 0.5 kW into batteries", "coverage": 1.0}
     )
-    said = line(plain(overview.rows(state, ui(*size))), "PUE 15m cat3")
-    assert "storage active" in said
+    state.points["dc1/wue"].category = 3
+    text = plain(overview.rows(state, ui(*size)))
+    assert "storage active" in line(text, "PUE 15m cat3")
+    assert "  WUE " in text
 
 
 def test_names_and_values_never_touch():

@@ -64,6 +64,8 @@ def _explained(listed: Sequence[alarmlist.Entry], top: int, room: int, state: St
     if ui.filter:
         hidden = len(alarmlist.entries(state, ui.unfolded)) - len(listed)
         spans.append(Span(f"   {hidden} hidden", "strong"))
+    if missed := state.missed():
+        spans.append(Span(f"   {len(missed)} new since the pause: p", "reverse"))
     return fit(spans, ui.columns)
 
 
@@ -79,6 +81,8 @@ def _empty(listed: Sequence[alarmlist.Entry], state: State, ui: Ui) -> list[Row]
     if state.link is not Link.UP:
         return [fit([Span("  no data", "strong")], ui.columns)]
     text = "  no alarm matches the filter" if ui.filter else "  no active alarm"
+    if state.live is not None:
+        text = "  no alarm when the pause began"
     return [fit([Span(text)], ui.columns)]
 
 

@@ -40,7 +40,7 @@ def rows(state: State, ui: Ui) -> list[Row]:
             _capacity(plant, rest, floor_room),
         ),
         rule(ui.columns),
-        *_alarms(state, ui, alarm_room),
+        *_alarms(state.live or state, ui, alarm_room),  # never held
     ]
     return framed("L1 Overview", body, Place.OVERVIEW, state, ui)
 

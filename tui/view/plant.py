@@ -239,7 +239,7 @@ class Plant:
         address = f"{self.site.id}/{metric}"
         point = self.state.points.get(address)
         tail, *brief = _reasons(point) if point else [""]
-        if point and point.category is not None:
+        if brief_name and point and point.category is not None:
             name = f"{brief_name} cat{point.category}"  # 12 cells, a narrow panel's names
         shown = self._show(point)
         return Item(name, shown, (address,), None, tail, address, rank, tuple(brief))
