@@ -84,8 +84,9 @@ class Place:
 
     def full_name(self) -> str:
         """What the table's name column says of the row."""
-        name = self.table.name if self.table is not None else None
-        return text_of(self.value(name)) if name is not None else ""
+        refs = (self.table.name, self.table.name_else) if self.table is not None else ()
+        texts = (text_of(self.value(ref)) for ref in refs if ref is not None)
+        return next(filter(None, texts), "")
 
     def component(self, template: str) -> str:
         """A component with its {fields} filled in, mapped and made fit for an address."""

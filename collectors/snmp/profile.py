@@ -197,6 +197,7 @@ class Table(Strict):
     at: str
     component: str = ""
     name: Ref | None = None  # the cell that names the row: {name}
+    name_else: Ref | None = None  # the same where that one is empty
     name_pattern: str | None = None  # searched in it: group 1 is {name}, named groups are labels
     labels: Annotated[dict[str, Ref], Field(default_factory=dict)]
     when: Annotated[When, Field(default_factory=dict)]

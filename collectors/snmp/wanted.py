@@ -31,7 +31,7 @@ def wanted(profiles: Iterable[SnmpProfile]) -> Wanted:
             _want(out, profile, None, [point.at, *_refs(point)])
             _want_when(out, profile, None, point.when)
         for table in profile.table:
-            _want(out, profile, table, [table.name] if table.name is not None else [])
+            _want(out, profile, table, filter(None, (table.name, table.name_else)))
             _want(out, profile, table, table.labels.values())
             _want(out, profile, table, _fields(table.component))
             _want_when(out, profile, table, table.when)

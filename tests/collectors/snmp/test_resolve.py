@@ -344,6 +344,20 @@ column = [{ at = 4, metric = "temperature" }]
     assert values(readings) == {"t-1/temperature": 1, "t-2/temperature": 2}
 
 
+def test_a_row_without_a_name_takes_the_other_cell():
+    text = """
+[[table]]
+at = ".2"
+name = 2
+name_else = 3
+component = "{name}"
+column = [{ at = 4, metric = "temperature" }]
+"""
+    cells = {".2.2.1": b"", ".2.3.1": b"Inlet", ".2.2.2": b"CPU", ".2.3.2": b"x"}
+    readings, _ = read(text, {**cells, ".2.4.1": 20, ".2.4.2": 50})
+    assert values(readings) == {"inlet/temperature": 20.0, "cpu/temperature": 50.0}
+
+
 def test_indices_that_begin_at_zero_may_count_from_one():
     text = """
 [[table]]
