@@ -212,7 +212,8 @@ def _in_order(point: str) -> list[tuple[int, str]]:
 
 def _print_text(text: str, target: Target, result: ProbeResult) -> None:
     identity = result.identity
-    what = " ".join(filter(None, (identity.vendor, identity.model)))
+    own = identity.model.casefold().startswith(identity.vendor.casefold())
+    what = identity.model if own else f"{identity.vendor} {identity.model}".strip()
     known = f"{what or 'unknown'}  ({identity.kind or 'unknown kind'})"
     if result.outage is not None and not result.readings:
         known = f"{known}  NO READINGS" if identity.identity else "NO ANSWER"
