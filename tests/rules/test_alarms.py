@@ -120,6 +120,19 @@ def test_flow_loss_of_no_known_reason_names_none(plant):
     assert plant.alarm("coolant-flow-lost@cdu-1/loop/secondary/flow").because == ""
 
 
+def test_lost_redundancy_names_the_module_and_keeps_its_name_when_it_is_over(plant):
+    plant.say("hvdc-1/module/3/state", "fault")
+    plant.say("hvdc-1/redundancy", "lost")
+    plant.until(5)
+    lost = "redundancy-lost@hvdc-1/redundancy"
+    assert plant.alarm(lost).because == "power module failed or missing: module/3"
+    plant.say("hvdc-1/module/3/state", "online")
+    plant.say("hvdc-1/redundancy", "full")
+    plant.until(20)
+    assert plant.alarm(lost).cleared_at is not None
+    assert plant.alarm(lost).because == "power module failed or missing: module/3"
+
+
 def test_a_cleared_alarm_says_what_is_now_and_what_was(plant):
     plant.say("leak-row1/zone/1/leak", "wet")
     plant.say("leak-row1/zone/1/leak", "dry")
