@@ -2,8 +2,10 @@
 
 import pytest
 
+from collectors.catalog import load_catalog
 from collectors.snmp.identify import Found, describe
 from collectors.snmp.place import Answers
+from collectors.snmp.profile import SnmpProfile
 
 
 @pytest.mark.parametrize(
@@ -19,3 +21,9 @@ from collectors.snmp.place import Answers
 def test_the_maker_is_not_that_of_the_agents_software(number, enterprises, vendor):
     found = Found({}, number, "", [], enterprises=enterprises)
     assert describe("d", found, Answers({})).vendor == vendor
+
+
+def test_every_profile_names_the_tables_that_make_it_fit():
+    """A name alone is no reading: devices that have none of the tables are told, and said so."""
+    profiles = [p for p in load_catalog().values() if isinstance(p, SnmpProfile)]
+    assert [p.name for p in profiles if not p.identify.tables] == []
