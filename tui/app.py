@@ -173,6 +173,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def draw(self) -> None:
         """Show the present view; rows that have not changed cost nothing."""
+        if not self.screen_stack:  # it closes
+            return
         board = self.screen_stack[0]
         assert isinstance(board, Board)
         self.ui.now = self._clock.now()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dcim.client import Client
+from dcim.client import Client, ClientError, ErrorKind
 from dcim.clock import ManualClock
 from dcim.model.alarm import AlarmState
 from dcim.model.wire import ActionOut, DeviceOut, Event
@@ -365,6 +365,13 @@ async def test_a_first_start_without_an_agent(agent):
 async def test_a_refused_token_is_said(agent):
     async with console(agent, wait=False, token="wrong") as c:
         await c.until(lambda: "unauthorised" in c.text, "the refusal")
+
+
+async def test_news_that_comes_while_it_closes_is_not_drawn(agent):
+    async with console(agent) as c:
+        pass
+    c.app._take(ClientError(ErrorKind.NO_CONNECTION, "gone"))
+    assert c.app.screen_stack == []
 
 
 async def test_resync_opens_a_new_stream(agent):
