@@ -1,6 +1,5 @@
-"""The programs that are compared: the files that tell each what to poll, and its command."""
+"""The programs that are compared: the files that tell each what to poll, and its arguments."""
 
-import sys
 from pathlib import Path
 
 from benchmarks.snmp_poll.influxd import BUCKET, ORG, TOKEN
@@ -51,10 +50,15 @@ column = [{ at = 2, metric = "voltage", scale = 0.1 }, { at = 3, metric = "curre
 }
 
 
+def profile(shape: str) -> str:
+    """The devices' profile."""
+    return _HEAD + _PROFILE[shape]
+
+
 def ours(folder: Path, shape: str, devices: int, port: int, influx: str) -> list[str]:
     """`dcim run` as a site would run it: built-in rules, InfluxDB."""
     (folder / "profiles").mkdir()
-    (folder / "profiles" / "bench.toml").write_text(_HEAD + _PROFILE[shape])
+    (folder / "profiles" / "bench.toml").write_text(profile(shape))
     store = f"influx://{influx.removeprefix('http://')}/{ORG}/{BUCKET}"
     text = f'[agent]\nlisten = "127.0.0.1:0"\nstore = "{store}"\ntoken_env = "{TOKEN_ENV}"\n'
     text += '[site]\nid = "site-1"\n'
@@ -64,11 +68,11 @@ def ours(folder: Path, shape: str, devices: int, port: int, influx: str) -> list
         for n in range(devices)
     )
     (folder / "site.toml").write_text(text)
-    return [str(Path(sys.executable).parent / "dcim"), "run", str(folder / "site.toml")]
+    return ["run", str(folder / "site.toml")]
 
 
 def telegraf(folder: Path, shape: str, devices: int, port: int, influx: str) -> list[str]:
-    """Telegraf's snmp input with its InfluxDB output; without the program in front."""
+    """Telegraf's snmp input with its InfluxDB output."""
     agents = ", ".join(f'"udp://{host(n)}:{port}"' for n in range(devices))
     text = f"""[agent]
 interval = "1s"
@@ -105,3 +109,55 @@ def _telegraf_fields(shape: str) -> str:
         for c in (2, 3)
     )
     return f'[[inputs.snmp.table]]\nname = "outlet"\nindex_as_tag = true\n{columns}'
+
+
+def collectd(folder: Path, shape: str, devices: int, port: int, _influx: str) -> list[str]:
+    """Debian's collectd with its snmp plugin, and nobody to write to."""
+    types = "bench v2:GAUGE:U:U, v3:GAUGE:U:U\n"
+    (folder / "types.db").write_text("gauge value:GAUGE:U:U\n" + types)
+    names = [f"v{n}" for n in range(1, VALUES + 1)] if shape == "scalars" else ["outlet"]
+    collect = " ".join(f'"{name}"' for name in names)
+    text = f"""Hostname "bench"
+FQDNLookup false
+Interval 1
+TypesDB "{folder}/types.db"
+PIDFile "{folder}/pid"
+BaseDir "{folder}"
+LoadPlugin logfile
+LoadPlugin snmp
+<Plugin snmp>
+"""
+    if shape == "scalars":
+        text += "".join(
+            f'<Data "v{n}">\nTable false\nType "gauge"\nTypeInstance "v{n}"\n'
+            f'Values "{ROOT}.1.{n}.0"\nScale 0.1\n</Data>\n'
+            for n in range(1, VALUES + 1)
+        )
+    else:
+        text += '<Data "outlet">\nTable true\nType "bench"\n'
+        text += f'Values "{ROOT}.2.1.2" "{ROOT}.2.1.3"\nScale 0.1\n</Data>\n'
+    text += "".join(
+        f'<Host "d{n}">\nAddress "{host(n)}:{port}"\nVersion 2\nCommunity "public"\n'
+        f"Collect {collect}\nInterval 1\nTimeout 1\nRetries 3\nBulkSize 10\n</Host>\n"
+        for n in range(devices)
+    )
+    (folder / "collectd.conf").write_text(text + "</Plugin>\n")
+    return ["-f", "-C", str(folder / "collectd.conf")]
+
+
+def exporter(folder: Path, shape: str, _devices: int, port: int, _influx: str) -> list[str]:
+    """Debian's prometheus-snmp-exporter on the TCP port of the devices' number; has to be scraped."""
+    if shape == "scalars":
+        asked, objects = "get", {f"v{n}": f"{ROOT}.1.{n}.0" for n in range(1, VALUES + 1)}
+    else:
+        asked, objects = "walk", {f"v{c}": f"{ROOT}.2.1.{c}" for c in (2, 3)}
+    text = f"bench:\n  {asked}: [{', '.join(objects.values())}]\n  metrics:\n"
+    index = "" if shape == "scalars" else ", indexes: [{labelname: row, type: gauge}]"
+    text += "".join(
+        f"  - {{name: {name}, oid: {oid}, type: gauge, help: {name}{index}}}\n"
+        for name, oid in objects.items()
+    )
+    text += "  version: 2\n  auth: {community: public}\n"
+    (folder / "snmp.yml").write_text(text)
+    listen = f"--web.listen-address=127.0.0.1:{port}"
+    return [f"--config.file={folder}/snmp.yml", listen, "--log.level=error"]
