@@ -232,9 +232,10 @@ class Ratios:
         elif coverage < FULL:
             reason, quality = f"partial: {coverage:.0%} of the window covered", Quality.UNCERTAIN
         through_kwh = self._batteries.through_kwh()
-        if key == "pue" and value is not None and through_kwh > STORAGE_SHARE * usage.it_kwh:
+        if key == "pue" and usage.it_kwh > 0 and through_kwh > STORAGE_SHARE * usage.it_kwh:
+            # without a value: what batteries gave makes the ratio impossible, not the meters
             reason = f"storage_active: {through_kwh:.1f} kWh through batteries in the window"
-            quality = Quality.UNCERTAIN
+            quality = Quality.BAD if value is None else Quality.UNCERTAIN
         result = Result(value, None, reason, quality, coverage=coverage, category=usage.category)
         formula = self._formula(metric, metric, points)
         # what a window rests on is its coverage, not how its meters are at this moment

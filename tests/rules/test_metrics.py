@@ -473,7 +473,8 @@ def test_a_window_in_which_batteries_carried_says_so():
         battery("on_battery", 480, -5000 / 480, bench)
         bench.run(1, powers(7600, 2500))
     window = bench.found["site-1/pue.window"]
-    assert window.quality is not Quality.GOOD
+    assert (window.value, window.quality) == (None, Quality.BAD)
+    assert (window.reason or "").startswith("storage_active:")
     for _ in range(920):
         battery("online", 480, 0, bench)
         bench.run(1, powers(12600, 2500))
