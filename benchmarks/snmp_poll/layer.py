@@ -58,17 +58,14 @@ def compare(gets: int, rounds: int) -> None:
 
 def _gufo(folder: Path) -> str | None:
     """The Python of a fresh environment that has gufo-snmp and our uvloop."""
-    venv.create(folder, with_pip=True)
     python = str(folder / "bin" / "python")
     wanted = [_GUFO, f"uvloop=={version('uvloop')}"]
-    done = subprocess.run(
-        [python, "-m", "pip", "install", "-q", "--only-binary", ":all:", *wanted],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        print(f"gufo-snmp skipped: pip cannot install it: {done.stderr.strip()[-200:]}")
+    install = [python, "-m", "pip", "install", "-q", "--only-binary", ":all:", *wanted]
+    try:
+        venv.create(folder, with_pip=True)
+        subprocess.run(install, check=True, capture_output=True, text=True)
+    except subprocess.CalledProcessError as error:
+        print(f"gufo-snmp: cannot be installed, skipped: {str(error.stderr)[-200:].strip()}\n")
         return None
     return python
 

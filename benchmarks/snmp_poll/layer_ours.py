@@ -26,6 +26,7 @@ from collectors.snmp.survey import snmp_profiles, survey
 from collectors.snmp.transport import Transport
 from dcim.clock import SystemClock
 from dcim.model.reading import Outage
+from dcim.supervise import calm_collector
 
 _INTERVALS = Intervals(1.0, 1.0, 1.0)
 
@@ -91,6 +92,7 @@ async def measure(folder: Path, port: int, devices: int, gets: int, what: str) -
         ready.append((client, plan))
     asker = _Asker(transport, gets)
     ask = asker.values if what == "values" else asker.readings
+    await calm_collector([0.0])  # as in the agent
     before = time.process_time()
     for client, plan in ready:
         ask(client, plan)
