@@ -18,7 +18,8 @@ check: install
 	$(BIN)/lint-imports
 
 test: install
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --ignore=tests/end_to_end
+	$(BIN)/pytest -q tests/end_to_end
 
 demo: install
 	$(BIN)/dcim demo
