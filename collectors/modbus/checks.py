@@ -17,14 +17,24 @@ def repeated(placed: Iterable[Placed]) -> Iterator[str]:
 
 
 def overlapping(placed: Iterable[Placed]) -> Iterator[str]:
-    """Two values that share a bit on the wire: one of the two addresses must be wrong."""
-    owner: dict[tuple[str, int, int], str] = {}
+    """Two values that share a bit on the wire: one of the two addresses must be wrong.
+
+    A flag may stand once more within a field of several bits that combines it with its neighbours.
+    """
+    owner: dict[tuple[str, int, int], Placed] = {}
     for key, at in placed:
         for cell in _cells(at):
-            other = owner.setdefault(cell, key)
-            if other != key:
+            other, field = owner.setdefault(cell, (key, at))
+            if other != key and not (_within(at, field) or _within(field, at)):
                 yield f"{key}: overlaps {other} at {cell[0]} {cell[1]}"
                 break
+
+
+def _within(flag: At, field: At) -> bool:
+    """Whether a single bit is part of a field of several bits of the same value."""
+    if flag.bit is None or field.bit is None or flag.width > 1 or field.width == 1:
+        return False
+    return (flag.table, flag.addresses) == (field.table, field.addresses)
 
 
 def never(at: At, raws: Iterable[float]) -> list[float]:

@@ -29,10 +29,14 @@ from dcim.model.reading import Outage, OutageKind
 
 Script = Generator[Read, Answer | Outage, None]
 
+# Source: MODBUS Application Protocol V1.1b3 section 7, exceptions 5, 6, 10, 11
+_PASSING = frozenset([OutageKind.BUSY, OutageKind.GATEWAY_PATH, OutageKind.GATEWAY_TARGET])
+
 _CONNECT_TIMEOUT_S = 3.0
 _RECONNECT_S = (0.5, 10.0)  # first and longest pause before connecting again
 _SILENT_BEFORE_RECONNECT = 2  # time-outs in a row, of any units, after which a connection is dead
 _REMEMBERED_LATE = 64
+_AGAIN_S = (0.05, 0.2, 0.5)  # pauses before a request is repeated that the device could not serve
 _TURNAROUND_S = 0.002  # between an answer and the next request where the line is serial
 
 
@@ -161,6 +165,7 @@ class Job:
     script: Script = field(compare=False)
     wanted: Callable[[], bool] = field(compare=False)  # no longer: the script is dropped
     read: Read | None = field(compare=False, default=None)  # None: not started
+    repeats: int = field(compare=False, default=0)  # since the last answer
 
 
 class Endpoint:
@@ -214,10 +219,25 @@ class Endpoint:
             try:
                 if job.read is None:
                     job.read = next(job.script)
-                job.read = job.script.send(await self._serve(job, job.read))
+                reply = await self._serve(job, job.read)
+                if self._repeats(job, reply):
+                    continue
+                job.read = job.script.send(reply)
             except StopIteration:
                 continue
             self._queue.put_nowait(job)
+
+    def _repeats(self, job: Job, reply: Answer | Outage) -> bool:
+        """Whether the job waits to ask the same again; meanwhile the others have their turn."""
+        if isinstance(reply, Answer):
+            job.repeats = 0
+            return False
+        if reply.kind not in _PASSING or job.repeats == len(_AGAIN_S):
+            return False  # a script that used up its repeats gets no more until an answer comes
+        pause_s = _AGAIN_S[job.repeats]
+        job.repeats += 1
+        asyncio.get_running_loop().call_later(pause_s, self._queue.put_nowait, job)
+        return True
 
     async def _serve(self, job: Job, read: Read) -> Answer | Outage:
         try:

@@ -338,12 +338,11 @@ def f32(value: float) -> tuple[int, int]:
     return high, low
 
 
-def seahawk(leak: bool) -> Words:
+def seahawk(status: int) -> Words:
     low, high = reversed(f32(17.5)), reversed(f32(100.0))
     return {
         "holding": registers(0, 100, 50),
-        "input": registers(0, int(leak), 0, 0, 12, 300, 40, 41, 0, 3)
-        | registers(8000, *low, *high),
+        "input": registers(0, status, 0, 0, 12, 300, 40, 41, 0, 3) | registers(8000, *low, *high),
     }
 
 
@@ -351,7 +350,7 @@ async def test_devices_behind_one_gateway_are_identified_and_read():
     meter = {"input": dict.fromkeys(range(80), 0)}
     for address, value in ((0, 230.0), (2, 231.0), (4, 229.0), (52, 90e3), (70, 50.02), (72, 12.5)):
         meter["input"] |= registers(address, *f32(value))
-    async with pymodbus_server({1: meter, 2: seahawk(leak=True)}) as port:
+    async with pymodbus_server({1: meter, 2: seahawk(1)}) as port:
         where = f"modbus://127.0.0.1:{port}"
         targets = [target(f"{where}/1", device="m"), target(f"{where}/2", device="leak")]
         async with collecting(targets, PROFILES) as (collector, sink):
@@ -374,7 +373,7 @@ async def test_devices_behind_one_gateway_are_identified_and_read():
 
 
 async def test_a_probe_reads_once_and_says_what_it_is():
-    async with pymodbus_server({7: seahawk(leak=False)}) as port:
+    async with pymodbus_server({7: seahawk(0)}) as port:
         result = await probe(target(f"modbus://127.0.0.1:{port}/7"), PROFILES, SystemClock())
     assert result.outage is None
     assert result.identity.kind == "leak_detector"
@@ -384,6 +383,28 @@ async def test_a_probe_reads_once_and_says_what_it_is():
     distance = readings["dev-1/zone/1/leak.distance"]
     assert distance.quality is Quality.UNCERTAIN
     assert readings["dev-1/zone/1/leak"].state == "dry"
+
+
+@pytest.mark.parametrize(
+    ("status", "leak", "cable_break"),
+    [
+        (0b0000, "dry", "inactive"),
+        (0b1001, "wet", "inactive"),
+        (0b1010, "fault", "active"),
+        (0b1011, "wet", "active"),
+        (0b0100, "dry", "inactive"),
+    ],
+)
+async def test_a_broken_leak_cable_is_not_dry(status: int, leak: str, cable_break: str):
+    async with pymodbus_server({1: seahawk(status)}) as port:
+        url = f"modbus://127.0.0.1:{port}/1"
+        result = await probe(target(url, "rle_seahawk"), PROFILES, SystemClock())
+    readings = {reading.point: reading for reading in result.readings}
+    assert len({reading.source for reading in result.readings}) == len(result.readings)
+    assert readings["dev-1/zone/1/leak"].state == leak
+    assert readings["dev-1/zone/1/cable_break/alarm"].state == cable_break
+    contamination = readings["dev-1/zone/1/contamination/alarm"].state
+    assert contamination == ("active" if status & 0b100 else "inactive")
 
 
 async def test_a_dead_unit_behind_a_gateway_delays_the_others_by_one_time_out_at_most():

@@ -73,6 +73,62 @@ async def test_every_failure_is_an_outage_of_its_own(
     assert outage.kind is kind, outage.detail
 
 
+@pytest.mark.parametrize("exception", [5, 6, 10, 11])
+async def test_a_passing_failure_is_asked_again_in_the_same_poll(exception: int):
+    asked = 0
+
+    async def every_second(_: Peer, transaction: int, unit: int, pdu: bytes) -> bytes:
+        nonlocal asked
+        asked += 1
+        refusal = bytes((pdu[0] | 0x80, exception))
+        return framed(transaction, unit, refusal if asked % 2 else answer(HELD, pdu))
+
+    points = [
+        {"metric": "value", "component": str(n), "at": {"address": n}} for n in (3, 50, 100, 150)
+    ]
+    async with peer(every_second) as server:
+        where = target(f"modbus://127.0.0.1:{server.port}/1", "test")
+        result = await probe(where, {"test": profile(point=points)}, SystemClock())
+    assert result.outage is None
+    assert [reading.value for reading in result.readings] == [103, 150, 200, 250]
+    assert asked == 8
+
+
+async def test_a_lasting_failure_is_asked_again_a_few_times_in_all():
+    asked = 0
+
+    async def busy(_: Peer, transaction: int, unit: int, pdu: bytes) -> bytes:
+        nonlocal asked
+        asked += 1
+        return framed(transaction, unit, b"\x83\x06")
+
+    points = [
+        {"metric": "value", "component": str(n), "at": {"address": n}} for n in (3, 50, 100, 150)
+    ]
+    async with peer(busy) as server:
+        where = target(f"modbus://127.0.0.1:{server.port}/1", "test")
+        result = await probe(where, {"test": profile(point=points)}, SystemClock())
+    assert result.outage is not None
+    assert result.outage.kind is OutageKind.BUSY
+    assert asked == 4 + 3  # blocks, repeats
+
+
+async def test_a_unit_that_is_busy_holds_up_no_other():
+    async def one_busy(_: Peer, transaction: int, unit: int, pdu: bytes) -> bytes:
+        return framed(transaction, unit, b"\x83\x06" if unit == 1 else answer(HELD, pdu))
+
+    read = Read("holding", 3, 1)
+    busy, well = Asked(read), Asked(*[read] * 5)
+    async with peer(one_busy) as server, endpoint(server.port, Link()) as one:
+        one.submit(0.0, 1, Link(), busy.script())
+        one.submit(1.0, 2, Link(), well.script())
+        async with asyncio.timeout(DEADLINE_S):
+            await well.done.wait()
+            assert not busy.done.is_set()
+            await busy.done.wait()
+    assert [type(reply) for reply in well.replies] == [Answer] * 5
+
+
 async def test_a_closed_port_refuses():
     async with peer(well) as server:
         port = server.port

@@ -77,6 +77,18 @@ def test_overlapping_addresses_are_a_fault():
         )
 
 
+def test_a_flag_may_stand_again_in_a_field_that_combines_it():
+    flag = {"metric": "value", "component": "flag", "at": {"address": 1, "bit": 1}}
+    field = {"metric": "value", "component": "field", "at": {"address": 1, "bit": 0, "width": 2}}
+    assert len(profile(point=[field, flag]).placed) == 2
+    other = field | {"component": "other", "at": {"address": 1, "bit": 1, "width": 2}}
+    with pytest.raises(ValidationError, match="other/value: overlaps field/value"):
+        profile(point=[field, other])
+    again = flag | {"component": "again"}
+    with pytest.raises(ValidationError, match="again/value: overlaps flag/value"):
+        profile(point=[flag, again])
+
+
 def test_two_bits_of_one_register_do_not_overlap():
     states = {0: "inactive", 1: "active"}
     one = profile(
