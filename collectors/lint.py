@@ -111,8 +111,9 @@ def _of_volts_and_amps(name: str, of: Component, metric: str, low: float) -> Ite
 def _of_powers(of: Component) -> Iterator[Finding]:
     """Active power against apparent power and power factor."""
     watts, apparent = _value(of, "power.active"), _value(of, "power.apparent")
-    if watts is None or apparent is None or max(abs(watts), apparent) < _LEAST_VA:
+    if watts is None or apparent is None or max(abs(watts), abs(apparent)) < _LEAST_VA:
         return
+    apparent = abs(apparent)  # some meters sign it by direction
     factor = _value(of, "power_factor")
     if abs(watts) > 1.2 * apparent:
         reason = f"{watts:g} W is more than {apparent:g} VA"

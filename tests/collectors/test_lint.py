@@ -70,6 +70,10 @@ def test_active_power_is_not_more_than_apparent():
     }
 
 
+def test_apparent_power_may_be_signed_by_direction():
+    assert points(**{"power.active": -900.0, "power.apparent": -1000.0}) == set()
+
+
 def test_a_power_factor_must_fit_watts_and_volt_amperes():
     powers = {"power.active": 500.0, "power.apparent": 1000.0}
     assert points(**powers, power_factor=0.5) == set()

@@ -231,3 +231,14 @@ async def test_served_by_pymodbus():
     async with pymodbus_server({1: device.tables()}) as port:
         found = await probe(target(f"modbus://127.0.0.1:{port}/1"), PROFILES, SystemClock())
     assert list(_faults(device, found)) == []
+
+
+async def test_a_meter_may_sign_its_volt_amperes_by_direction():
+    device = Device()
+    device.add(*COMMON)
+    words = [0x8000] * 105
+    words[21], words[25] = 0xFF38, 1  # VA -200, VA_SF 1
+    device.add(203, struct.pack(">105H", *words))
+    result = await _probe(device)
+    read = {r.point: r for r in result.readings}["dev-1/power.apparent"]
+    assert (read.value, read.reason) == (-2000.0, None)
