@@ -29,4 +29,6 @@ def load_catalog(extra_dirs: Iterable[Path] = ()) -> dict[str, Profile]:
     for folder in extra_dirs:
         files.extend(folder.iterdir())
     data = [file for file in files if file.name.endswith(".toml")]
-    return load_profiles(sorted(data, key=lambda file: file.name), MODELS)
+    profiles = load_profiles(sorted(data, key=lambda file: file.name), MODELS)
+    modbus = [one for one in profiles.values() if isinstance(one, ModbusProfile)]
+    return {copy.name: copy for one in modbus for copy in one.copies()} | profiles

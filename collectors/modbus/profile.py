@@ -25,6 +25,10 @@ Example::
     at = { table = "holding", address = 393, type = "string", length = 8 }
     equals = "ACME"
 
+    [further]                     # two more such shelves answer under the same unit id,
+    count = 3                     # 1000 registers apart: acme_shelf_2, acme_shelf_3
+    moves = [{ range = [0, 999], by = 1000 }]
+
     [[plausible]]                 # checked on the first values; a miss says "off by one?"
     point = "input/L1/voltage"
     range = [80, 300]
@@ -203,6 +207,24 @@ class Model(Strict):
     part_point: tuple[Point, ...] = ()  # of the first part; their component says {index}
 
 
+class Move(Strict):
+    """How far apart like devices stand, for the addresses from..to of the first."""
+
+    range: tuple[int, int]
+    by: Annotated[int, Field(ge=1)]
+
+    def holds(self, at: At) -> bool:
+        """Whether a value stands in this range."""
+        return self.range[0] <= min(at.addresses) and max(at.addresses) <= self.range[1]
+
+
+class Further(Strict):
+    """More devices under one unit id: profiles NAME_2 to NAME_count, taken by name only."""
+
+    count: Annotated[int, Field(ge=2, le=99)]
+    moves: Annotated[tuple[Move, ...], Field(min_length=1)]
+
+
 class Link(Strict):
     """What the device bears. A site's URL may say otherwise (`?timeout_s=3`)."""
 
@@ -230,6 +252,29 @@ class Profile(base.Profile):
     inventory: tuple[Inventory, ...] = ()
     point: tuple[Point, ...] = ()
     models: tuple[Model, ...] = ()  # SunSpec: the device tells which of them it has, and where
+    further: Further | None = None
+
+    def copies(self) -> Iterator["Profile"]:
+        """The further devices under the same unit id, each as a profile of its own."""
+        whole = {name: getattr(self, name) for name in type(self).model_fields}
+        for number in range(2, self.further.count + 1 if self.further else 2):
+            own = {
+                "name": f"{self.name}_{number}",
+                "model": f"{self.model}, number {number}".lstrip(", "),
+                "identify": (),
+                "further": None,
+                "point": tuple(p.model_copy(update=self._of(number, p.at)) for p in self.point),
+                "inventory": tuple(
+                    p.model_copy(update=self._of(number, p.at)) for p in self.inventory
+                ),
+            }
+            yield Profile.model_validate(whole | own)
+
+    def _of(self, number: int, at: At) -> dict[str, At]:
+        """Where the further device of that number has a value."""
+        moves = self.further.moves if self.further else ()
+        by = next(move.by for move in moves if move.holds(at))
+        return {"at": at.moved((number - 1) * by)}
 
     @cached_property
     def placed(self) -> tuple[Placed, ...]:
@@ -250,6 +295,7 @@ class Profile(base.Profile):
             raise ValueError("no [[point]]")
         placed = [(one.key, one.at) for one in self.placed]
         faults = [*repeated(placed), *overlapping(placed), *self._outside(), *self._impossible()]
+        faults += self._unmoved()
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -275,6 +321,18 @@ class Profile(base.Profile):
             raws = [*point.states, *point.absent, *point.invalid]
             for raw in never(at, raws):
                 yield f"{point.metric} at {at.addresses[0]}: raw {raw:g} cannot come of {at.type}"
+
+    def _unmoved(self) -> Iterator[str]:
+        """Values of which `further` does not say where the next device has them."""
+        if self.further is None:
+            return
+        if any(one.when for one in self.point):
+            yield "further: no point with `when` can be moved"
+        for at in (*(one.at for one in self.point), *(one.at for one in self.inventory)):
+            if at.scale_at is not None:
+                yield f"further: {at.addresses[0]} has a `scale_at`, which is not moved"
+            elif not any(move.holds(at) for move in self.further.moves):
+                yield f"further: {at.addresses[0]} is in no range of `moves`"
 
     def _outside(self) -> Iterator[str]:
         for placed in self.placed:

@@ -177,3 +177,26 @@ def test_the_largest_sentinel_is_kept_exactly():
     at = {"address": 0, "type": "u64"}
     one = profile(point=[{"metric": "energy.active", "at": at, "invalid": {str(largest): "none"}}])
     assert largest in one.point[0].invalid
+
+
+def test_further_devices_of_one_unit_id_are_profiles_of_their_own():
+    moves = [{"range": [0, 99], "by": 1000}, {"range": [100, 199], "by": 50}]
+    first = profile(
+        point=[
+            {"metric": "voltage", "at": {"address": 3}},
+            {"metric": "alarm", "at": {"address": 104}, "states": {"0": "inactive"}},
+        ],
+        identify=[{"at": {"address": 3}, "range": [1, 2]}],
+        further={"count": 3, "moves": moves},
+    )
+    copies = list(first.copies())
+    assert [one.name for one in copies] == [f"{first.name}_2", f"{first.name}_3"]
+    places = [[placed.at.addresses[0] for placed in one.placed] for one in copies]
+    assert places == [[1003, 154], [2003, 204]]
+    assert not any(one.identify or one.further for one in copies)
+
+
+def test_a_value_that_is_not_moved_is_a_fault():
+    further = {"count": 2, "moves": [{"range": [0, 9], "by": 10}]}
+    with pytest.raises(ValidationError, match="10 is in no range"):
+        profile(point=[{"metric": "voltage", "at": {"address": 10}}], further=further)
