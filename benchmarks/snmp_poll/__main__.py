@@ -71,7 +71,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=2)
     given = options.parse_args()
     programs = installed()
-    rows: list[tuple[str, ...]] = []
+    print_header()
     with influxd(_PEERS_CORE) as store:
 
         def turn(name: str, shape: str, devices: int, dead: int = 0) -> Run:
@@ -85,18 +85,19 @@ def main() -> None:
                 for _ in range(given.rounds)
                 for name in programs
             ]
-            rows += compared(shape, given.devices, list(programs), turns)
+            for one in compared(shape, given.devices, list(programs), turns):
+                print_row(one)
             with responder(1, 0, shape, _CORES[-1]) as server:
                 cost = pysnmp(shape, server.port, given.seconds)
-            rows.append((f"pysnmp, no store, 1 device, {shape}", f"{cost:.0f}", *["-"] * 7))
+            print_row((f"pysnmp, no store, 1 device, {shape}", f"{cost:.0f}", *["-"] * 7))
         for name in [name for name, one in programs.items() if one.stores]:
             dead = given.devices // 20
             runs = [turn(name, "scalars", given.devices, dead)]
-            rows.append(row(f"{name}, {given.devices} devices, {dead} dead", runs, None))
+            print_row(row(f"{name}, {given.devices} devices, {dead} dead", runs, None))
         runs = [turn("dcim run", "scalars", given.most)]
-        rows.append(row(f"dcim run, {given.most} devices, scalars", runs, None))
-    print_rows(rows)
-    print()
+        print_row(row(f"dcim run, {given.most} devices, scalars", runs, None))
+    load = os.getloadavg()[0]
+    print(f"\nLoad average at the end: {load:.1f} on {len(_CORES)} cores; above 2, mistrust it.\n")
     layer.compare(gets=5000, rounds=5)
 
 
@@ -228,14 +229,14 @@ def row(title: str, runs: Sequence[Run], reference: float | None) -> tuple[str, 
     )
 
 
-def print_rows(rows: Sequence[Sequence[str]]) -> None:
-    header = ("", "us a value", "x Telegraf", "CPU %", "values/s", "stored/s")
-    print("| " + " | ".join((*header, "interval s", "late p99 ms", "responder %")) + " |")
+def print_header() -> None:
+    first = ("", "us a value", "x Telegraf", "CPU %", "values/s", "stored/s")
+    print_row((*first, "interval s", "late p99 ms", "responder %"))
     print("| --- |" + " ---: |" * 8)
-    for one in rows:
-        print("| " + " | ".join(one) + " |")
-    load = os.getloadavg()[0]
-    print(f"\nLoad average at the end: {load:.1f} on {len(_CORES)} cores; above 2, mistrust it.")
+
+
+def print_row(cells: Sequence[str]) -> None:
+    print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def cpu_s(pid: int) -> float:
