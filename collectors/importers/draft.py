@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from collectors.importers.guess import by_name, component_of, guess, slug, split
+from collectors.importers.guess import by_name, component_of, fitting, guess, slug, split, unit_of
 from collectors.units import conversion
 from dcim.model.metric import MetricKind, registry
 
@@ -39,7 +39,9 @@ _WELL = frozenset(  # words of flags that tell what is, not what is wrong
         "led",
     ]
 )
-_WRONG = frozenset(["fault", "fail", "failed", "failure", "alarm", "error", "mismatch", "lost"])
+_WRONG = frozenset(
+    ["fault", "fail", "failed", "failure", "alarm", "error", "mismatch", "lost", "not"]
+)
 
 
 class ImportFault(Exception):
@@ -139,12 +141,14 @@ def answer(row: Row, text: str) -> None:
         codes = ", ".join(metric.states)
         raise ImportFault(f"{row.metric} is a state: state its codes ({codes}) in the profile")
     if len(parts) > 1:
+        wanted = metric.unit if metric else parts[1]
+        unit = fitting(unit_of(parts[1]), wanted)
         try:
-            conversion(parts[1], metric.unit if metric else parts[1])
+            conversion(unit, wanted)
         except ValueError as error:
             row.metric = ""
             raise ImportFault(str(error)) from None
-        row.unit = parts[1]
+        row.unit = unit
     given = parts[2] if len(parts) > 2 else row.component or component_of(row.name)
     row.component = "" if given == THE_DEVICE else given
 
@@ -160,7 +164,7 @@ def _suggest(row: Row) -> None:
         conversion(row.unit or metric.unit, metric.unit)
     except ValueError:
         return
-    row.metric, row.component = found
+    row.metric, row.component = found[0], row.component or found[1]
 
 
 def _split_flags(row: Row) -> Iterator[Row]:

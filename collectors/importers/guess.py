@@ -14,6 +14,8 @@ UNITS = {
     "c": "degC",
     "lpm": "l/min",
     "l/min": "l/min",
+    "m³/h": "m3/h",
+    "m³": "m3",
     "rpms": "rpm",
     "percent": "%",
     "pct": "%",
@@ -24,6 +26,30 @@ UNITS = {
     "tmp": "degC",
     "secs": "s",
     "vah": "VAh",
+}
+_NAMED_UNITS = {  # last word of a name -> unit; what may also be a phase or a part is not here
+    "kw": "kW",
+    "kva": "kVA",
+    "kvar": "kvar",
+    "wh": "Wh",
+    "kwh": "kWh",
+    "kvah": "kVAh",
+    "kvarh": "kvarh",
+    "hz": "Hz",
+    "mv": "mV",
+    "kv": "kV",
+    "volts": "V",
+    "amps": "A",
+    "watts": "W",
+    "kpa": "kPa",
+    "mbar": "mbar",
+    "psi": "psi",
+    "lpm": "l/min",
+    "gpm": "gpm",
+    "degc": "degC",
+    "celsius": "degC",
+    "percent": "%",
+    "pct": "%",
 }
 _BY_UNIT = {  # unit -> metric where nothing in the name says more
     "V": "voltage",
@@ -162,6 +188,7 @@ _SAID = frozenset(  # words that the metric already says
         "soh",
     ]
 )
+_SAID_BY_NAME = _SAID | _NAMED_UNITS.keys()
 _ENDS = ("inlet", "outlet", "supply", "return", "setpoint")
 _ENDED = frozenset(["temperature", "pressure"])
 _PHASE = {"a": "L1", "b": "L2", "c": "L3", "ab": "L1-L2", "cb": "L2-L3", "ac": "L3-L1"}
@@ -171,6 +198,17 @@ _PART = {"psu": "module", "bbu": "module", "cbu": "module", "batt": "battery"}
 def unit_of(text: str) -> str:
     """The unit in our spelling; unchanged where it is not known."""
     return UNITS.get(text.strip().lower(), text.strip())
+
+
+def named_unit(name: str) -> str:
+    """The unit that a name ends with (`power_kw`); empty where it has none."""
+    words = split(name)
+    return _NAMED_UNITS.get(words[-1], "") if len(words) > 1 else ""
+
+
+def fitting(unit: str, wanted: str) -> str:
+    """The unit of that name which fits a metric in `wanted`: m3/h is of air unless it is a flow."""
+    return {("m3/h", "l/min"): "m3/h liquid", ("l/s", "m3/h"): "l/s air"}.get((unit, wanted), unit)
 
 
 def split(name: str) -> list[str]:
@@ -197,7 +235,7 @@ def guess(name: str, unit: str) -> tuple[str, str] | None:
     if metric == "temperature" and "setpoint" in words:
         metric = "temperature.setpoint"
         words.remove("setpoint")
-    return metric, _component(words, _SAID)
+    return metric, _component(words, _SAID_BY_NAME)
 
 
 def by_name(name: str) -> str | None:
@@ -225,9 +263,12 @@ def _metric(words: list[str], unit: str) -> str | None:
 def _component(words: list[str], said: frozenset[str]) -> str:
     """Words joined by `_`, numbers after a slash: fan_rack/1/fan/3."""
     parts: list[str] = []
+    words = _phases(words)
     for place, word in enumerate(words):
         following = words[place + 1] if place + 1 < len(words) else ""
-        if word.isdecimal():
+        if word.startswith("L"):
+            parts.append(f"/{word}/")
+        elif word.isdecimal():
             parts.append(f"/{int(word)}/")
         elif said and place == len(words) - 1 and word in _PHASE and place:
             parts.append(f"/{_PHASE[word]}/")
@@ -237,3 +278,9 @@ def _component(words: list[str], said: frozenset[str]) -> str:
             parts.append(f"_{_PART.get(word, word) if word == 'batt' else word}")
     text = re.sub(r"_?/+_?", "/", "".join(parts))
     return text.strip("/_")
+
+
+def _phases(words: list[str]) -> list[str]:
+    """L1, L2 and L3, which stand apart in a name, as one word: l 1 -> L1, l 1 l 2 -> L1-L2."""
+    text = re.sub(r"\bl ([123]) l ([123])\b", r"L\1-L\2", " ".join(words))
+    return re.sub(r"\bl ([123])\b", r"L\1", text).split()

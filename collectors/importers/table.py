@@ -9,8 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
 from collectors.importers.draft import Draft, ImportFault, Row
-from collectors.importers.guess import unit_of
+from collectors.importers.guess import fitting, unit_of
+from collectors.modbus.at import At
+from collectors.units import conversion
 from dcim.model.metric import MetricKind, registry
 
 COLUMNS = frozenset(
@@ -54,8 +59,10 @@ def read(path: Path, source: str) -> Draft:
             continue
         try:
             draft.rows.append(_row(cells))
+        except ValidationError as error:
+            faults += [f"line {number}{_named(cells)}: {_told(one)}" for one in error.errors()]
         except (ValueError, ImportFault) as error:
-            faults.append(f"line {number}: {error}")
+            faults.append(f"line {number}{_named(cells)}: {error}")
     if faults:
         raise ImportFault("\n".join(faults))
     return draft
@@ -70,22 +77,22 @@ def _row(cells: Mapping[str, str]) -> Row:
         at["table"] = _TABLES.get(get("table"), get("table").lower())
     if not get("address"):
         raise ImportFault("no address")
-    at["address"] = int(get("address"), 0)
+    at["address"] = _whole("address", get("address"))
     kind = _type(get("type").lower())
     if kind not in ("", "u16", "bit", "bool"):
         at["type"] = kind
     at |= {key: get(key).lower() for key in ("word_order", "byte_order") if get(key)}
-    at |= {key: int(get(key)) for key in ("bit", "length") if get(key)}
+    at |= {key: _whole(key, get(key)) for key in ("bit", "length") if get(key)}
     row = Row(
         get("name") or f"register {get('address')}",
         at,
         get("metric"),
         get("component"),
         unit_of(get("unit")),
-        float(get("scale") or 1),
-        float(get("offset") or 0),
+        _number("scale", get("scale") or "1"),
+        _number("offset", get("offset") or "0"),
         states=_states(get("states")),
-        invalid={float(raw): "no value" for raw in get("invalid").split()},
+        invalid={_number("invalid", raw): "no value" for raw in get("invalid").split()},
     )
     _check(row)
     return row
@@ -97,6 +104,33 @@ def _check(row: Row) -> None:
         raise ImportFault(f"{row.metric!r} is no metric: see `dcim metrics`")
     if metric is not None and metric.kind is MetricKind.STATE and not row.states:
         raise ImportFault(f"{row.metric} is a state: fill the column `states`, like 0=off 1=on")
+    if row.unit and metric is not None and metric.kind is not MetricKind.STATE:
+        row.unit = fitting(row.unit, metric.unit)
+        conversion(row.unit, metric.unit)
+    At.model_validate(row.at)
+
+
+def _named(cells: Mapping[str, str]) -> str:
+    return f", {cells['name']}" if cells.get("name") else ""
+
+
+def _told(error: ErrorDetails) -> str:
+    where = ".".join(map(str, error["loc"]))
+    return f"{where}: {error['msg']}" if where else error["msg"]
+
+
+def _whole(column: str, text: str) -> int:
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise ImportFault(f"{column} {text!r} is no whole number") from None
+
+
+def _number(column: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ImportFault(f"{column} {text!r} is no number") from None
 
 
 def _type(text: str) -> str:
@@ -107,4 +141,4 @@ def _type(text: str) -> str:
 
 def _states(text: str) -> dict[int, str]:
     pairs = (part.partition("=") for part in text.split())
-    return {int(raw): code for raw, _, code in pairs}
+    return {_whole("states", raw): code for raw, _, code in pairs}

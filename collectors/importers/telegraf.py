@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from collectors.importers.draft import Draft, Row
-from collectors.importers.guess import slug
+from collectors.importers.guess import named_unit, slug
 
 _TABLES = {
     "coil": "coil",
@@ -52,36 +52,46 @@ def is_map(data: Mapping[str, Any]) -> bool:
 
 
 def read(data: Mapping[str, Any], source: str) -> Draft:
-    """A draft of the first modbus input."""
-    plugin = data["inputs"]["modbus"][0] if "inputs" in data else data
+    """A draft of the first device; the fields of others are left out, and said so."""
+    plugins = data["inputs"]["modbus"] if "inputs" in data else [data]
+    plugin = plugins[0]
     draft = Draft(source, name=slug(str(plugin.get("name", ""))) if plugin.get("name") else "")
     if "baud_rate" in plugin:
         draft.link = {"baud": plugin["baud_rate"], "parity": plugin.get("parity", "N")}
     workarounds = plugin.get("workarounds", {})
     if pause := workarounds.get("pause_after_connect"):
         draft.link["connect_delay_s"] = _seconds(pause)
-    for table, field, order in _fields(plugin):
+    found = [one for section in plugins for one in _fields(section)]
+    for device, table, field, order in found:
         row = _row(table, field, order)
-        if row is None:
+        if device != found[0][0]:
+            draft.left_out.append(f"{field.get('name')}: of another device, {device}")
+        elif row is None:
             draft.left_out.append(f"{field.get('name')}: {field.get('data_type') or field['type']}")
         else:
             draft.rows.append(row)
     return draft
 
 
-def _fields(plugin: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], str]]:
-    """(table, field, byte order) of all styles."""
+def _fields(plugin: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any], str]]:
+    """(device, table, field, byte order) of all styles."""
+
+    def device(part: Mapping[str, Any]) -> str:
+        where = plugin.get("controller", "")
+        unit = part.get("slave_id", plugin.get("slave_id", 1))
+        return f"unit {unit} at {where}" if where else f"unit {unit}"
+
     for key in ("coils", "discrete_inputs", "holding_registers", "input_registers"):
         for field in plugin.get(key, ()):
-            yield _TABLES[key], field, field.get("byte_order", "")
+            yield device(plugin), _TABLES[key], field, field.get("byte_order", "")
     for request in plugin.get("request", ()):
         for field in request.get("fields", ()):
             table = _TABLES[request.get("register", "holding")]
-            yield table, field, request.get("byte_order", "ABCD")
+            yield device(request), table, field, request.get("byte_order", "ABCD")
     for metric in plugin.get("metric", ()):
         for field in metric.get("fields", ()):
             table = _TABLES[field.get("register", "holding")]
-            yield table, field, metric.get("byte_order", "ABCD")
+            yield device(metric), table, field, metric.get("byte_order", "ABCD")
 
 
 def _row(table: str, field: Mapping[str, Any], order: str) -> Row | None:
@@ -106,7 +116,8 @@ def _row(table: str, field: Mapping[str, Any], order: str) -> Row | None:
     at |= {"byte_order": "little"} if byte_order == "little" else {}
     if "bit" in field:
         at["bit"] = field["bit"]
-    return Row(field["name"], at, scale=float(field.get("scale") or 1.0))
+    unit = named_unit(field["name"])
+    return Row(field["name"], at, unit=unit, scale=float(field.get("scale") or 1.0))
 
 
 def _seconds(text: str) -> float:

@@ -146,18 +146,85 @@ def test_telegraf_request_style(tmp_path: Path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("x,,u16,V,voltage", "line 2: no address"),
-        ("x,twelve,u16,V,voltage", "line 2: invalid literal"),
-        ("x,1,u16,V,wattage", "line 2: 'wattage' is no metric"),
-        ("x,1,u16,,run", "line 2: run is a state: fill the column `states`"),
-        ("x,1,u16,V,current", "unit 'V' is a V, the metric wants A"),
-        ("x,1,i24,V,voltage", "at.type"),
+        ("x,,u16,V,voltage", "line 2, x: no address"),
+        ("x,twelve,u16,V,voltage", "line 2, x: address 'twelve' is no whole number"),
+        ("x,1,u16,V,wattage", "line 2, x: 'wattage' is no metric"),
+        ("x,1,u16,,run", "line 2, x: run is a state: fill the column `states`"),
+        ("x,1,u16,V,current", "line 2, x: unit 'V' is a V, the metric wants A"),
+        ("x,1,i24,V,voltage", "line 2, x: type: Input should be"),
+        (",1,u16,V,current", "line 2: unit 'V'"),
+        ("x,y,u16,V,voltage\nz,1,u16,V,current", "no whole number\nline 3, z: unit 'V'"),
     ],
 )
 def test_a_csv_line_that_makes_no_sense_is_named(tmp_path: Path, line: str, message: str):
     file = _write(tmp_path, "map.csv", f"name,address,type,unit,metric\n{line}\n")
     with pytest.raises(ImportFault, match=re.escape(message)):
         _imported(file)
+
+
+def test_a_csv_keeps_the_component_it_gives(tmp_path: Path):
+    lines = "name,address,unit,metric,component\nReturn temperature TCS,101,°C,,loop/secondary\n"
+    profile, _ = _imported(_write(tmp_path, "map.csv", lines))
+    assert list(_by_key(profile)) == ["loop/secondary/temperature.return"]
+
+
+@pytest.mark.parametrize("unit", ["m3/h", "m³/h", "m3/h liquid"])
+def test_a_flow_in_cubic_metres_an_hour_is_of_liquid(tmp_path: Path, unit: str):
+    lines = f"name,address,unit,metric\nflow,102,{unit},flow\nair,103,{unit[:4]},flow.air\n"
+    points = _by_key(_imported(_write(tmp_path, "map.csv", lines))[0])
+    assert [placed.point.unit for placed in points.values()] == ["m3/h liquid", "m3/h"]
+
+
+def test_a_typed_flow_in_cubic_metres_an_hour_is_of_liquid(tmp_path: Path):
+    file = _write(tmp_path, "map.csv", "name,address\nF,102\n")
+    profile, _ = _imported(file, registers={"F": "flow m³/h loop/primary"})
+    assert _by_key(profile)["loop/primary/flow"].point.unit == "m3/h liquid"
+
+
+def test_flags_that_say_what_is_not_well_are_alarms(tmp_path: Path):
+    flags = [[8, "AC_Not_OK"], [9, "Bulk_Not_Ok"], [10, "AC_OK"]]
+    register = {"begin": 61, "length": 1, "format": "FLAGS", "name": "PFC", "flags": flags}
+    data = {"name": "PSU", "probe_register": 0, "registers": [register]}
+    points = _by_key(_imported(_write(tmp_path, "psu.json", data))[0])
+    assert {key: placed.at.bit for key, placed in points.items()} == {
+        "pfc/ac_not_ok/alarm": 8,
+        "pfc/bulk_not_ok/alarm": 9,
+        "pfc/ac_ok/enabled": 10,
+    }
+
+
+def test_telegraf_sections_of_one_device_are_joined_and_others_named(tmp_path: Path):
+    text = """
+[[inputs.modbus]]
+  slave_id = 1
+  holding_registers = [
+    { name = "power_kw", byte_order = "ABCD", data_type = "INT32", scale=0.001, address = [0, 1] },
+    { name = "voltage_l1", data_type = "UINT16", scale=0.1, address = [4] },
+    { name = "voltage_l1_l2", data_type = "UINT16", scale=0.1, address = [5] },
+  ]
+[[inputs.modbus]]
+  configuration_type = "request"
+  [[inputs.modbus.request]]
+    slave_id = 1
+    register = "input"
+    fields = [ { address = 5, name = "grid_hz", type = "UINT16", scale = 0.01 } ]
+  [[inputs.modbus.request]]
+    slave_id = 3
+    register = "input"
+    fields = [ { address = 5, name = "frequency", type = "UINT16", scale = 0.01 } ]
+"""
+    file = _write(tmp_path, "tg.toml", text)
+    result = CliRunner().invoke(app, ["profiles", "import", str(file), "--defaults"])
+    assert result.exit_code == 0, result.output
+    points = _by_key(Profile.model_validate(tomllib.loads(result.stdout)))
+    assert {key: placed.point.unit for key, placed in points.items()} == {
+        "power.active": "kW",
+        "L1/voltage": "V",
+        "L1-L2/voltage": "V",
+        "grid/frequency": "Hz",
+    }
+    assert points["power.active"].point.doubtful is None
+    assert "frequency: of another device, unit 3" in result.stderr
 
 
 def test_a_file_of_no_known_format_is_said(tmp_path: Path):
