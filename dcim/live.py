@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from dcim import log
 from dcim.model.reading import Batch, Identity, Outage, Quality, Reading, rfc3339
+
+_log = log.get("devices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +102,18 @@ class Live:
         last = batch.ts if answered else state.last_answer
         if batch.outage is None:
             fresh = state.outage is not None or state.since is None
+            if state.outage is not None and state.since is not None:
+                out_s = round(batch.ts - state.since, 1)
+                _log.info("device back", device=batch.device, out_s=out_s)
             since = batch.ts if fresh else state.since
             self.devices[batch.device] = DeviceState(
                 state.device, state.identity, None, since, last, state.outages
             )
             return
         new = state.outage is None
+        if new:
+            kind, detail = batch.outage.kind.value, batch.outage.detail
+            _log.warning("device out", device=batch.device, kind=kind, reason=detail)
         self.devices[batch.device] = replace(
             state,
             outage=batch.outage,
