@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 
 from dcim.client import Client
@@ -17,6 +18,8 @@ def run(url: str, token: str | None, *, read_only: bool = False) -> int:
             file=sys.stderr,
         )
         return 1
+    # a terminal that has gone (a lost ssh session) ends the console, also below nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.environ["TEXTUAL_ANIMATIONS"] = "none"  # read when textual is first imported
     return asyncio.run(_console(url, token, read_only))
 

@@ -1,7 +1,10 @@
 """`dcim demo`: the simulated hall on real sockets, the agent, and the console or a report."""
 
+import asyncio
+import signal
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -15,6 +18,8 @@ NAMES = (
     *("sensor_stuck", "device_slow", "device_dead"),
 )
 ControlOption = Annotated[Path, typer.Option(help="The control socket of the running demo.")]
+
+T = TypeVar("T")
 
 
 def register(app: typer.Typer) -> None:
@@ -45,8 +50,10 @@ def demo(
     settings = Settings(seed=seed, store=store, past_days=0 if headless else past_days)
     try:
         if not headless:
-            raise Stop(code=run(console(settings)))
-        found = run(report(settings, duration))
+            raise Stop(code=run(_until_hangup(console(settings))))
+        found = run(_until_hangup(report(settings, duration)))
+    except asyncio.CancelledError:
+        raise Stop("ended by a signal") from None
     except (PlantError, ClientError) as error:
         raise Stop(str(error)) from None
     except KeyboardInterrupt:
@@ -58,6 +65,15 @@ def demo(
             print(f"{key:22} {value}")
     if found["failed"]:
         raise Stop("; ".join(found["failed"]))
+
+
+async def _until_hangup(job: Coroutine[Any, Any, T]) -> T:
+    """Run `job`; a lost terminal or SIGTERM ends everything it has started, too."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await job
 
 
 def fault(
