@@ -63,6 +63,7 @@ async def _found(one: Stage, start: float, end: float, before: StatusOut) -> dic
         "points": {name: counted[name] for name in PROTOCOLS},
         "readings_stored": status.store.stored,
         "store_detail": status.store.detail,
+        "polls": _polls(status) - _polls(before),
         "polls_late": _late(status) - _late(before),
         "pue": usage.pue,
         "pue_truth": truth.pue,
@@ -72,6 +73,10 @@ async def _found(one: Stage, start: float, end: float, before: StatusOut) -> dic
         "cpu_percent": round(100 * (status.cpu_s - before.cpu_s) / elapsed_s, 1),
         "rss_mb": status.rss_mb,
     }
+
+
+def _polls(status: StatusOut) -> int:
+    return sum(protocol.polls for protocol in status.protocols.values())
 
 
 def _late(status: StatusOut) -> int:
