@@ -30,6 +30,7 @@ class Channel:
     states: Mapping[int, str] | None = None  # raw -> code
     sentinels: Mapping[float, str] = field(default_factory=dict)  # raw -> why there is no value
     doubtful: str | None = None  # reason for `uncertain` on every reading of this point
+    other: str | None = None  # code of every raw number that is not in `states`
 
     def number(self, raw: float, ts: float) -> Reading:
         """A reading from a raw number, or a `bad` one that says why."""
@@ -45,10 +46,10 @@ class Channel:
         return _new(Reading, (self.address, value, ts, _GOOD, None, None, None, self.source, None))
 
     def state(self, raw: int, ts: float) -> Reading:
-        """A state reading; a number the profile does not know is shown, as `bad`."""
+        """A state reading; a number the profile knows no state for is shown, as `bad`."""
         if raw in self.sentinels:
             return self.bad(self.sentinels[raw], ts, raw)
-        code = (self.states or {}).get(raw)
+        code = (self.states or {}).get(raw, self.other)
         if code is None:
             return self.bad(f"state {raw} is not known to the profile", ts, raw)
         stored = float(self.metric.states[code])
@@ -77,6 +78,7 @@ def channel(
     scale: float = 1.0,
     offset: float = 0.0,
     states: Mapping[int, str] | None = None,
+    other: str | None = None,
     sentinels: Mapping[float, str] | None = None,
     doubtful: str | None = None,
     override: Override | None = None,
@@ -94,6 +96,7 @@ def channel(
             states=states or {},
             sentinels=sentinels or {},
             doubtful=doubtful,
+            other=other,
         )
     factor, shift = conversion(unit or metric.unit, metric.unit)
     total_factor, total_offset = scale * factor, offset * factor + shift

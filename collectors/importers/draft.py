@@ -42,6 +42,9 @@ _WELL = frozenset(  # words of flags that tell what is, not what is wrong
 _WRONG = frozenset(
     ["fault", "fail", "failed", "failure", "alarm", "error", "mismatch", "lost", "not"]
 )
+_WORDS = frozenset(["alarm", "error", "errors", "fault", "faults", "warning", "warnings"])
+_ENDS = frozenset(["bits", "code", "flags", "info", "register", "status", "word"])
+_LIMITS = frozenset(["count", "limit", "max", "min", "number", "rate"])
 
 
 class ImportFault(Exception):
@@ -61,6 +64,8 @@ class Row:
     offset: float = 0.0
     bits: dict[int, str] = field(default_factory=dict)
     states: dict[int, str] = field(default_factory=dict)
+    other_state: str = ""
+    raw: bool = False  # bits of which the map says nothing
     absent: tuple[float, ...] = ()
     invalid: dict[float, str] = field(default_factory=dict)
     doubtful: str = ""
@@ -126,7 +131,8 @@ class Draft:
 def answer(row: Row, text: str) -> None:
     """Take an answer `METRIC [UNIT] [COMPONENT]`; an empty one leaves the row open.
 
-    Flags are answered with alarm, enabled or leak alone.
+    Flags are answered with alarm, enabled or leak alone; a word that is not 0 while something is
+    so, likewise.
     """
     parts = text.split()
     if not parts:
@@ -136,7 +142,9 @@ def answer(row: Row, text: str) -> None:
         raise ImportFault(f"{parts[0]!r} is no metric: see `dcim metrics`")
     row.metric = parts[0]
     if metric is not None and metric.kind is MetricKind.STATE:
-        if row.bits and row.metric in _FLAGS:
+        if row.metric in _FLAGS:
+            if not row.bits:
+                _as_word(row, parts[1] if len(parts) > 1 else "")
             return
         codes = ", ".join(metric.states)
         raise ImportFault(f"{row.metric} is a state: state its codes ({codes}) in the profile")
@@ -158,6 +166,11 @@ def _suggest(row: Row) -> None:
         return
     found = guess(row.name, row.unit)
     if found is None:
+        if _is_alarm_word(row):
+            row.metric = "alarm"
+            _as_word(row)
+        elif row.raw:
+            row.metric, row.component = "value", row.component or component_of(row.name)
         return
     metric = registry()[found[0]]
     try:
@@ -165,6 +178,22 @@ def _suggest(row: Row) -> None:
     except ValueError:
         return
     row.metric, row.component = found[0], row.component or found[1]
+
+
+def _is_alarm_word(row: Row) -> bool:
+    """Whether the name ends like Fan1_Error, Warning_2 or FAULT_CODE, and the row is a bare word."""
+    words = [word for word in split(row.name) if not word.isdecimal() and word not in _ENDS]
+    bare = row.scale == 1 and not (row.offset or row.unit or "binary" in row.at)
+    bare = bare and row.at.get("type", "u16")[0] == "u" and not _LIMITS & set(words)
+    return bare and bool(words) and words[-1] in _WORDS
+
+
+def _as_word(row: Row, component: str = "") -> None:
+    """The state of a flag, of a word whose bits nobody names; the word itself becomes `raw`."""
+    no, yes = _FLAGS[row.metric].items()
+    row.states, row.other_state = dict([no]), yes[1]
+    given = component or row.component or component_of(row.name, tuple(_ENDS))
+    row.component = "" if given == THE_DEVICE else given
 
 
 def _split_flags(row: Row) -> Iterator[Row]:
@@ -251,6 +280,7 @@ def _templates(row: Row) -> Iterator[tuple[str, int]]:
 def _likeness(row: Row) -> tuple[str, ...]:
     at = {key: value for key, value in row.at.items() if key != "address"}
     same = (row.metric, row.unit, row.scale, row.offset, at, row.states, row.absent, row.invalid)
+    same += (row.other_state,)
     return tuple(map(str, (*same, row.doubtful)))
 
 

@@ -99,7 +99,7 @@ def complete(draft: Draft, answers: Answers) -> None:
     draft.suggest()
     for row in draft.rows:
         row.component = _renamed(row.component, answers.components)
-        if not row.doubtful:
+        if not row.doubtful and not row.states:
             row.doubtful = answers.doubtful
 
 

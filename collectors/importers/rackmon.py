@@ -29,7 +29,7 @@ def read(data: Mapping[str, Any], source: str) -> Draft:
         if register["format"] == "STRING":
             at = {"address": register["begin"], "type": "string", "length": register["length"]}
             draft.inventory.append({"name": slug("_".join(split(register["name"]))), "at": at})
-        elif register["format"] == "RAW" or register["length"] not in (1, 2, 4):
+        elif register["length"] not in (1, 2, 4):
             draft.left_out.append(f"{register['name']} (raw at holding {register['begin']})")
         else:
             draft.rows.append(_row(register))
@@ -55,4 +55,5 @@ def _row(register: Mapping[str, Any]) -> Row:
         scale=register.get("scale", 1.0),
         offset=register.get("shift", 0.0),
         bits=dict(register.get("flags", ())),
+        raw=register["format"] == "RAW",
     )

@@ -63,6 +63,7 @@ def _point(row: Row) -> dict[str, Any]:
         "repeat": row.repeat,
         "bits": row.bits,
         "states": row.states,
+        "other_state": row.other_state,
         "absent": row.absent,
         "invalid": row.invalid,
         "doubtful": row.doubtful,

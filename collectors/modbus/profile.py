@@ -58,6 +58,13 @@ Example::
     bits = { 0 = "fan", 4 = "mains" }
     states = { 0 = "inactive", 1 = "active" }
 
+    [[point]]                     # a word of which nobody says what its bits mean: the alarm is
+    metric = "alarm"              # active while any is set, and `raw` is the word
+    component = "pump/1/error"
+    at = { address = 310 }
+    states = { 0 = "inactive" }
+    other_state = "active"
+
 `table` is "holding" unless said; `type` is "u16", and "bit" in the tables coil and discrete.
 Words of one value that are not neighbours: `words = [hi, ..., lo]` instead of `address`.
 """
@@ -97,6 +104,7 @@ class Point(base.Point):
     repeat: Repeat | None = None
     bits: Annotated[dict[int, str], Field(default_factory=dict)]  # bit -> {name}: one point a bit
     when: When | None = None
+    other_state: str | None = None  # of every raw number that `states` does not name
 
     @model_validator(mode="after")
     def _places(self) -> Self:
@@ -108,6 +116,10 @@ class Point(base.Point):
                 raise ValueError(f"{self.metric} is a state, but no states are given")
             if self.at.type[0] == "f" or self.at.type[:3] == "bcd":
                 raise ValueError(f"a state is a whole number, not {self.at.type}")
+            if self.other_state is not None and self.other_state not in metric.states:
+                raise ValueError(f"{self.metric} has no state {self.other_state}")
+        elif self.other_state is not None:
+            raise ValueError(f"{self.metric} is a number: `other_state` does not apply")
         if self.bits and ((self.repeat and self.repeat.names) or self.at.bit is not None):
             raise ValueError("`bits` stands alone: neither `at.bit` nor `repeat.names` with it")
         if self.bits and "{name}" not in self.component:

@@ -61,6 +61,7 @@ def channel_of(
         scale=point.scale / 2**at.binary,
         offset=point.offset,
         states=point.states or None,
+        other=point.other_state,
         sentinels=point.invalid,
         doubtful=point.doubtful,
         override=override,

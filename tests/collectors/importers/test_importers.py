@@ -193,6 +193,34 @@ def test_flags_that_say_what_is_not_well_are_alarms(tmp_path: Path):
     }
 
 
+def test_a_word_without_bit_names_is_never_lost(tmp_path: Path):
+    names = ["Pump1_Error_Info", "Pump2_Error_Info", "Pack_Status", "BBU_Max_Error"]
+    registers = [
+        {"begin": 9 + number, "length": 1, "format": "RAW", "name": name}
+        for number, name in enumerate(names)
+    ]
+    data = {"name": "RPU", "probe_register": 0, "registers": registers}
+    profile, draft = _imported(_write(tmp_path, "rpu.json", data))
+    points = _by_key(profile)
+    assert list(points) == [
+        "pump/1/error/alarm",
+        "pump/2/error/alarm",
+        "pack_status/value",
+        "bbu_max_error/value",
+    ]
+    point = points["pump/2/error/alarm"].point
+    assert (point.states, point.other_state) == ({0: "inactive"}, "active")
+    assert draft.left_out == []
+
+
+def test_a_word_answered_as_a_flag_is_a_state(tmp_path: Path):
+    file = _write(tmp_path, "map.csv", "name,address\nEmergency,1\nReady,2\nFault code,3\n")
+    answers = {"Emergency": "alarm emergency_button", "Ready": "enabled ."}
+    points = _by_key(_imported(file, registers=answers)[0])
+    assert list(points) == ["emergency_button/alarm", "enabled", "fault/alarm"]
+    assert points["enabled"].point.other_state == "yes"
+
+
 def test_telegraf_sections_of_one_device_are_joined_and_others_named(tmp_path: Path):
     text = """
 [[inputs.modbus]]

@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -15,13 +15,18 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from collectors.base import Intervals, Target, parse_url
+from collectors.modbus.decode import Answer
+from collectors.modbus.frame import Read, data_of
 from collectors.modbus.profile import Profile
+from collectors.modbus.registers import GROUPS, Registers
 from collectors.profile import load_profiles
-from dcim.model.reading import Batch, Identity, Reading
+from dcim.model.metric import registry
+from dcim.model.reading import Batch, Identity, Outage, Reading
 
 DEADLINE_S = 10.0
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "modbus"
 
+TABLES = ("coil", "discrete", "input", "holding")
 Words = Mapping[str, Mapping[int, int]]  # table -> address -> word (or bit)
 
 
@@ -104,6 +109,28 @@ def answer(words: Words, pdu: bytes) -> bytes:
     else:
         data = bytearray(struct.pack(f">{count}H", *(held[one] for one in wanted)))
     return bytes((function, len(data))) + bytes(data)
+
+
+def readings_of(one: Profile, words: Words, unit: int = 7) -> dict[str, Reading]:
+    """What a device of this profile says, by component/metric; 0 stands where `words` is silent."""
+    held = {
+        table: dict.fromkeys(range(0x10000), 0) | dict(words.get(table, {})) for table in TABLES
+    }
+    registers = Registers(one, "d", unit, one.link, registry(), {})
+    readings: list[Reading] = []
+
+    def look() -> Generator[Read, Answer | Outage, None]:
+        for group in GROUPS:
+            readings.extend((yield from registers.read(group)).readings)
+
+    script = look()
+    read = next(script, None)
+    while read is not None:
+        try:
+            read = script.send(Answer(data_of(read, answer(held, read.pdu())), 1.0))
+        except StopIteration:
+            break
+    return {reading.point.removeprefix("d/"): reading for reading in readings}
 
 
 class Peer:
