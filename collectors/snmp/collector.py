@@ -81,9 +81,9 @@ class SnmpCollector:
         """What a trap of a device means, None where its profiles do not know it."""
         return hint_of(self._devices[device].profiles, oid)
 
-    def confirm(self, device: str) -> None:
-        """Poll a device at once: it has said that something happened."""
-        self._devices[device].confirm()
+    def confirm(self, device: str, known: bool) -> None:
+        """Poll a device at once: it has said that something happened, `known` to matter or not."""
+        self._devices[device].confirm(known)
 
     def stats(self) -> dict[str, Stats]:
         """Requests, timeouts, errors and latency by device."""

@@ -24,6 +24,7 @@ _SOONEST_RESURVEY_S = 60.0  # where a poll finds that something has gone
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 2.0, 60.0
 _UNKNOWN_RETRY_S = 300.0
 _SOONEST_CONFIRM_S = 1.0  # between polls that traps ask for
+_SOONEST_UNSURE_S = 10.0  # the same, by traps that no profile knows
 _LONGEST_CONFIRMED_S = 60.0  # polls of longer intervals are not what a trap is about
 _FAILED_POLLS = 2  # so many in a row without any answer: the device is away
 _UP_TIME, _OBJECT_ID = encode_oid(SYS_UP_TIME), encode_oid(SYS_OBJECT_ID)
@@ -73,6 +74,7 @@ class Device:
         self._retry_s = _FIRST_RETRY_S
         self._surveying = False
         self._confirm_job: Job | None = None
+        self._confirm_due = 0.0
         self._confirmed_at = float("-inf")
 
     @property
@@ -94,12 +96,22 @@ class Device:
         """Look for the device, `delay_s` from now."""
         self._jobs.append(self._around.wheel.once(delay_s, self._look))
 
-    def confirm(self) -> None:
-        """Poll at once; however often this is asked for, at most once a second."""
-        if self._known is None or self._confirm_job is not None:
+    def confirm(self, known: bool = True) -> None:
+        """Poll at once; however often this is asked for, at most once a second.
+
+        For what is not `known` to matter, once in ten seconds.
+        """
+        if self._known is None:
             return
-        wait_s = self._confirmed_at + _SOONEST_CONFIRM_S - self._around.clock.now()
-        self._confirm_job = self._around.wheel.once(max(0.0, wait_s), self._confirmed)
+        now = self._around.clock.now()
+        soonest_s = _SOONEST_CONFIRM_S if known else _SOONEST_UNSURE_S
+        due = max(now, self._confirmed_at + soonest_s)
+        if self._confirm_job is not None:
+            if self._confirm_due <= due:
+                return
+            self._confirm_job.cancelled = True
+        self._confirm_due = due
+        self._confirm_job = self._around.wheel.once(due - now, self._confirmed)
 
     def _confirmed(self, _due: float) -> None:
         self._confirm_job = None

@@ -72,7 +72,10 @@ A *match* in `when` is a number, a text, a list of these (one must fit), `"~rege
 `sysObjectID` (text without a leading dot), `sysDescr`.
 
 `[[trap]]` with `oid` (of the notification, a leading dot as elsewhere) and `hint` (what it means, for
-people): such a trap or inform of the device has it polled at once.
+people): such a trap or inform of the device has it polled at once. `about` is the point it speaks of
+(`outlet/*/switch`: component and metric, one the profile reads). `each` writes out several, here
+`{each}` is the key in `oid` and the text in `hint`. An `oid` that ends in `.*` is every other trap
+below; the longest such wins. MIBs for v1 leave out the zero before the last number: both forms count.
 
 `[defaults]` of the file and `defaults = { absent = [-1] }` of a table hold for all their points.
 
@@ -84,7 +87,9 @@ come to the same address get their index appended. An OID is read by one point o
 
 import fnmatch
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
@@ -260,7 +265,8 @@ class Trap(Strict):
     """A notification that is worth a look at the device."""
 
     oid: str
-    hint: str
+    hint: Annotated[str, Field(min_length=1)]
+    about: str = ""  # the point it speaks of, by component/metric as in `replaces`
 
 
 class Variant(Strict):
@@ -308,6 +314,8 @@ class SnmpProfile(Profile):
         if not isinstance(data, dict):
             return data
         data = dict(data)
+        if isinstance(data.get("trap"), list):
+            data["trap"] = _written_out(data["trap"], {}, {})
         cases = data.pop("cases", {})
         common = data.pop("defaults", {})
         if isinstance(data.get("point"), list):
@@ -319,8 +327,9 @@ class SnmpProfile(Profile):
     @model_validator(mode="after")
     def _oids_are_oids(self) -> Self:
         stated = [*self.identify.tables, *(p.at for p in self.point), *(t.at for t in self.table)]
-        stated += [trap.oid for trap in self.trap]
         wrong = [at for at in stated if not _OID.fullmatch(self.oid(at))]
+        traps = [trap.oid for trap in self.trap]
+        wrong += [at for at in traps if not _OID.fullmatch(self.oid(at).removesuffix(".*"))]
         if wrong:
             raise ValueError(f"not an object identifier: {', '.join(wrong)}")
         parts = re.findall(r"\{index\.([^}]*)\}", repr((self.table, self.inventory)))
@@ -329,6 +338,25 @@ class SnmpProfile(Profile):
         if not (self.point or self.table):
             raise ValueError("expected points or tables")
         return self
+
+    @model_validator(mode="after")
+    def _traps_are_sound(self) -> Self:
+        known = Counter(trap_key(self.oid(trap.oid)) for trap in self.trap)
+        twice = [oid for oid, times in known.items() if times > 1]
+        if twice:
+            raise ValueError(f"a trap stands here twice: {', '.join(twice)}")
+        points = [f"{p.component}/{p.metric}".lstrip("/") for p in self.point]
+        for table in self.table:
+            points += [f"{c.component or table.component}/{c.metric}" for c in table.column]
+        for about in {trap.about for trap in self.trap if trap.about}:
+            if not any(fnmatch.fnmatchcase(point, about) for point in points):
+                raise ValueError(f"a trap is about {about!r}, which no point or column reads")
+        return self
+
+    @cached_property
+    def trap_hints(self) -> Mapping[str, Trap]:
+        """The traps by `trap_key`."""
+        return {trap_key(self.oid(trap.oid)): trap for trap in self.trap}
 
     def oid(self, at: str) -> str:
         """A reference's full OID, dotted, without a leading dot."""
@@ -341,6 +369,15 @@ class SnmpProfile(Profile):
             name == other and (not glob or fnmatch.fnmatchcase(point, glob))
             for name, _, glob in rules
         )
+
+
+def trap_key(oid: str) -> str:
+    """A notification's OID without what v1 and v2 write differently: the zero before its number.
+
+    Source: RFC 3584 section 3.1.
+    """
+    enterprise, _, last = oid.rpartition(".")
+    return f"{enterprise.removesuffix('.0')}.{last}"
 
 
 def _table_written_out(table: Any, cases: Mapping[str, Any], common: Mapping[str, Any]) -> Any:
@@ -384,11 +421,11 @@ def _each(point: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _with_each(value: Any, key: str, text: str) -> Any:
-    """`{each}` is the key in references and the text in components."""
+    """`{each}` is the key in references and the text in components and hints."""
     if isinstance(value, dict):
         return {
             k.replace("{each}", key): v.replace("{each}", text)
-            if k == "component" and isinstance(v, str)
+            if k in ("component", "hint") and isinstance(v, str)
             else _with_each(v, key, text)
             for k, v in value.items()
         }

@@ -5,7 +5,7 @@ Source: RFC 1157 section 4.1.6 (v1), RFC 3416 section 4.2.6 and 4.2.7, RFC 3584 
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collectors.snmp.ber import (
@@ -22,7 +22,7 @@ from collectors.snmp.ber import (
     read_integer,
 )
 from collectors.snmp.pdu import decode_response
-from collectors.snmp.profile import SnmpProfile
+from collectors.snmp.profile import SnmpProfile, Trap, trap_key
 from collectors.snmp.values import text_of
 
 TRAP_V1, INFORM, TRAP = 0xA4, 0xA6, 0xA7
@@ -30,7 +30,23 @@ _TRAP_OID = "1.3.6.1.6.3.1.1.4.1.0"
 _UP_TIME = "1.3.6.1.2.1.1.3.0"
 _STANDARD = "1.3.6.1.6.3.1.1.5"
 _ENTERPRISE_SPECIFIC = 6
-GENERIC = {f"{_STANDARD}.1": "started (cold)", f"{_STANDARD}.2": "started (warm)"}
+_TRAP_ADDRESS = "1.3.6.1.6.3.18.1.3.0"
+_STANDARD_HINTS = {  # SNMPv2-MIB, ENTITY-MIB, ENTITY-STATE-MIB (RFC 4268), NET-SNMP-AGENT-MIB
+    f"{_STANDARD}.1": "started (cold)",
+    f"{_STANDARD}.2": "started (warm)",
+    f"{_STANDARD}.3": "a network link went down",
+    f"{_STANDARD}.4": "a network link came up",
+    f"{_STANDARD}.5": "somebody asked with a wrong community or key",
+    f"{_STANDARD}.6": "an EGP neighbour was lost",
+    "1.3.6.1.2.1.47.2.1": "its parts have changed",
+    "1.3.6.1.2.1.131.1": "a part works again",
+    "1.3.6.1.2.1.131.2": "a part has stopped working",
+    "1.3.6.1.4.1.8072.4.1": "its SNMP agent started",
+    "1.3.6.1.4.1.8072.4.2": "its SNMP agent stops",
+    "1.3.6.1.4.1.8072.4.3": "its SNMP agent started anew",
+}
+# nothing a poll could confirm; and our own polls may be what authenticationFailure is about
+INFORMATION = frozenset(f"{_STANDARD}.{n}" for n in (3, 4, 5, 6))
 _MOST_VARBINDS = 20  # of one trap that are kept
 _MOST_KINDS = 500  # of traps that are kept: one for each sender and kind
 
@@ -42,7 +58,7 @@ class Notification:
     kind: int
     oid: str  # snmpTrapOID
     varbinds: tuple[tuple[str, Value], ...]
-    agent: str = ""  # v1: the address the agent says it has
+    agent: str = ""  # the address the agent says it has
 
 
 def decode_notification(data: bytes, at: int, end: int) -> Notification:
@@ -57,7 +73,8 @@ def decode_notification(data: bytes, at: int, end: int) -> Notification:
     if not isinstance(oid, str):
         raise Malformed("a trap that does not say which")
     rest = tuple(bind for bind in binds if bind[0] not in (_TRAP_OID, _UP_TIME))
-    return Notification(kind, oid, rest)
+    agent = next((str(value) for name, value in rest if name == _TRAP_ADDRESS), "")
+    return Notification(kind, oid, rest, agent)
 
 
 def _v1(data: bytes, at: int, end: int) -> Notification:
@@ -88,15 +105,23 @@ def _named(varbinds: Iterable[Varbind]) -> list[tuple[str, Value]]:
 def hint_of(profiles: Iterable[SnmpProfile], oid: str) -> str | None:
     """What a trap means by these profiles, None where they do not know it.
 
-    MIBs written for v1 and their later forms differ by a zero before the last number.
+    A trap that is named goes before one that only falls under a wider entry.
     """
-    enterprise, _, last = oid.rpartition(".")
-    other = f"{enterprise.removesuffix('.0')}.{last}"
-    for profile in profiles:
-        for trap in profile.trap:
-            if profile.oid(trap.oid) in (oid, other):
-                return trap.hint
-    return GENERIC.get(oid)
+    known = [profile.trap_hints for profile in profiles]
+    key = trap_key(oid)
+    found = _first(known, key)
+    if found is None and key in _STANDARD_HINTS:
+        return _STANDARD_HINTS[key]
+    while found is None and key:
+        key = key.rpartition(".")[0]
+        found = _first(known, f"{key}.*")
+    if found is None:
+        return None
+    return f"{found.hint} ({found.about})" if found.about else found.hint
+
+
+def _first(known: Iterable[Mapping[str, Trap]], key: str) -> Trap | None:
+    return next((traps[key] for traps in known if key in traps), None)
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """Receives traps and informs of all versions, and has the devices they come from polled at once.
 
 A trap is a hint, never a reading: UDP loses it, anybody can send it. What it says is looked up by
-polling the device (see `device.Device.confirm`), at most once a second however many come.
+polling the device (see `device.Device.confirm`), at most once a second however many come. A trap
+that no profile knows is a hint too, but a weaker one: those have the device polled less often.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from collectors.snmp.ber import OCTETS, Malformed, header, tlv
 from collectors.snmp.message import V1, V3, Unauthentic, inside
 from collectors.snmp.pdu import RESPONSE
 from collectors.snmp.survey import user_of
-from collectors.snmp.traps import INFORM, Notification, TrapLog, decode_notification
+from collectors.snmp.traps import INFORM, INFORMATION, Notification, TrapLog, decode_notification
 from collectors.snmp.traps_v3 import Engine, Inbox, Reply
 from collectors.snmp.usm import User
 from dcim.clock import Clock
@@ -37,7 +38,7 @@ class Polled(Protocol):
 
     def hint(self, device: str, oid: str) -> str | None: ...
 
-    def confirm(self, device: str) -> None: ...
+    def confirm(self, device: str, known: bool) -> None: ...
 
 
 class TrapReceiver(asyncio.DatagramProtocol):
@@ -62,8 +63,8 @@ class TrapReceiver(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._second = 0
         self._from: Counter[str] = Counter()  # datagrams of this second, by sender
-        self._wanted: dict[str, None] = {}  # to be polled, in order
-        self._latest: Sequence[str] = ()  # added to them last
+        self._wanted: dict[str, bool] = {}  # to be polled, in order: by a trap that is known
+        self._latest: tuple[Sequence[str], bool] = ((), False)  # added to them last
         self._flush: asyncio.TimerHandle | None = None
         self.ready = asyncio.Event()
 
@@ -154,23 +155,25 @@ class TrapReceiver(asyncio.DatagramProtocol):
         hints = (self._polled.hint(device, one.oid) for device in devices[:_MOST_ASKED])
         hint = next((hint for hint in hints if hint is not None), None)
         self._log.keep(one, version, host, devices[:_MOST_ASKED], hint, self._clock.now())
-        if hint is not None:
-            self._confirm(devices)
+        if one.oid not in INFORMATION:
+            self._confirm(devices, hint is not None)
 
-    def _confirm(self, devices: Sequence[str]) -> None:
+    def _confirm(self, devices: Sequence[str], known: bool = True) -> None:
         """Have devices polled a moment later: a storm asks once for all that came in it."""
         if devices and self._flush is None:
             loop = asyncio.get_running_loop()
             self._flush = loop.call_later(_GATHER_S, self._confirm_all)
-        if devices is not self._latest:
-            self._latest = devices
-            self._wanted.update(dict.fromkeys(devices))
+        if devices is not self._latest[0] or known > self._latest[1]:
+            self._latest = devices, known
+            for device in devices:
+                self._wanted[device] = known or self._wanted.get(device, False)
 
     def _confirm_all(self) -> None:
-        wanted, self._wanted, self._latest, self._flush = self._wanted, {}, (), None
+        wanted, self._wanted, self._flush = self._wanted, {}, None
+        self._latest = ((), False)
         self._log.confirmations += len(wanted)
-        for device in wanted:
-            self._polled.confirm(device)
+        for device, known in wanted.items():
+            self._polled.confirm(device, known)
 
     def _send(self, data: bytes, addr: tuple[str, int]) -> None:
         if self._transport is not None and not self._transport.is_closing():

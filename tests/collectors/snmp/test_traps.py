@@ -36,6 +36,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.confirmed: list[str] = []
+        self.unsure: list[str] = []
 
     def devices_at(self, host: str) -> Sequence[str]:
         return ("ups",) if host == "127.0.0.1" else ()
@@ -43,8 +44,8 @@ class Desk:
     def hint(self, device: str, oid: str) -> str | None:
         return "on battery" if oid == ON_BATTERY else None
 
-    def confirm(self, device: str) -> None:
-        self.confirmed.append(device)
+    def confirm(self, device: str, known: bool) -> None:
+        (self.confirmed if known else self.unsure).append(device)
 
 
 def v3_target(auth: str, priv: str) -> Target:
@@ -121,6 +122,18 @@ async def test_a_v1_trap_is_understood(receiving: Receiving) -> None:
     assert desk.confirmed == []  # this desk takes v2's number only; profiles take both
 
 
+async def test_a_trap_that_was_forwarded_is_of_the_address_in_it(receiving: Receiving) -> None:
+    one, log, desk = receiving
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.2", 0))
+        sock.sendto(v2c_trap(ON_BATTERY), one.address)
+        await until(lambda: log.received == 1)
+        address = tlv(OBJECT_ID, encode_oid("1.3.6.1.6.3.18.1.3.0")) + tlv(0x40, b"\x7f\0\0\1")
+        sock.sendto(v2c_trap(ON_BATTERY, tlv(SEQUENCE, address)), one.address)
+        await until(lambda: desk.confirmed == ["ups"])
+    assert (log.known, log.unknown) == (1, 1)
+
+
 async def test_a_v2c_trap_has_its_device_polled(receiving: Receiving) -> None:
     one, log, desk = receiving
     await snmptrap(one.address[1], ["-v2c", "-c", "any"])
@@ -159,14 +172,35 @@ async def test_a_v2c_inform_is_answered(receiving: Receiving) -> None:
     assert log.informs == 1
 
 
-async def test_an_unknown_trap_is_kept_and_counted_and_polls_nothing(receiving: Receiving) -> None:
+async def test_an_unknown_trap_is_kept_and_counted_and_a_weak_hint(receiving: Receiving) -> None:
     one, log, desk = receiving
     for _ in range(2):
         await snmptrap(one.address[1], ["-v2c", "-c", "any"], UNKNOWN)
     await until(lambda: log.unknown == 2)
     (seen,) = log.kinds.values()
     assert (seen.oid, seen.count, seen.hint) == (UNKNOWN, 2, None)
+    await until(lambda: desk.unsure != [])
     assert desk.confirmed == []
+
+
+async def test_a_known_trap_beside_an_unknown_one_counts(receiving: Receiving) -> None:
+    one, _, desk = receiving
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for oid in (UNKNOWN, ON_BATTERY, UNKNOWN):
+            sock.sendto(v2c_trap(oid), one.address)
+    await until(lambda: desk.confirmed != [])
+    assert (desk.confirmed, desk.unsure) == (["ups"], [])
+
+
+async def test_an_authentication_failure_polls_nothing(receiving: Receiving) -> None:
+    """It may be about our own polls: they must not make more of themselves."""
+    one, log, desk = receiving
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.sendto(v2c_trap("1.3.6.1.6.3.1.1.5.5"), one.address)
+        await until(lambda: log.received == 1)
+        sock.sendto(v2c_trap(UNKNOWN), one.address)
+    await until(lambda: desk.unsure != [])
+    assert (desk.confirmed, log.confirmations) == ([], 1)
 
 
 async def test_v3_traps_of_strangers_are_refused_by_reason(receiving: Receiving) -> None:
@@ -207,15 +241,15 @@ async def test_a_replayed_v3_trap_is_refused(receiving: Receiving) -> None:
     assert log.refused == {"outside the time window (replayed?)": 1}
 
 
-def trap_pdu(oid: str) -> bytes:
+def trap_pdu(oid: str, more: bytes = b"") -> bytes:
     binds = tlv(SEQUENCE, tlv(OBJECT_ID, encode_oid("1.3.6.1.2.1.1.3.0")) + tlv(0x43, b"\x01"))
     name = tlv(OBJECT_ID, encode_oid("1.3.6.1.6.3.1.1.4.1.0"))
-    binds += tlv(SEQUENCE, name + tlv(OBJECT_ID, encode_oid(oid)))
+    binds += tlv(SEQUENCE, name + tlv(OBJECT_ID, encode_oid(oid))) + more
     return tlv(TRAP, encode_integer(1) + encode_integer(0) * 2 + tlv(SEQUENCE, binds))
 
 
-def v2c_trap(oid: str) -> bytes:
-    return tlv(SEQUENCE, encode_integer(1) + tlv(OCTETS, b"any") + trap_pdu(oid))
+def v2c_trap(oid: str, more: bytes = b"") -> bytes:
+    return tlv(SEQUENCE, encode_integer(1) + tlv(OCTETS, b"any") + trap_pdu(oid, more))
 
 
 async def test_nonsense_is_counted(receiving: Receiving) -> None:
