@@ -11,10 +11,11 @@ from dcim.model.metric import MetricKind, registry
 
 ALARM = {0: "inactive", 1: "active"}
 THE_DEVICE = "."  # the component of a point of the device as a whole
-_FLAGS = {  # metric of a flag -> its states
+FLAGS = {  # metric of a flag -> its states
     "leak": {0: "dry", 1: "wet"},
     "enabled": {0: "no", 1: "yes"},
     "alarm": ALARM,
+    "contact": {0: "open", 1: "closed"},
 }
 _WELL = frozenset(  # words of flags that tell what is, not what is wrong
     [
@@ -71,6 +72,7 @@ class Row:
     doubtful: str = ""
     group: str = ""
     repeat: dict[str, Any] = field(default_factory=dict)
+    when: dict[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -142,7 +144,7 @@ def answer(row: Row, text: str) -> None:
         raise ImportFault(f"{parts[0]!r} is no metric: see `dcim metrics`")
     row.metric = parts[0]
     if metric is not None and metric.kind is MetricKind.STATE:
-        if row.metric in _FLAGS:
+        if row.metric in FLAGS:
             if not row.bits:
                 _as_word(row, parts[1] if len(parts) > 1 else "")
             return
@@ -190,7 +192,7 @@ def _is_alarm_word(row: Row) -> bool:
 
 def _as_word(row: Row, component: str = "") -> None:
     """The state of a flag, of a word whose bits nobody names; the word itself becomes `raw`."""
-    no, yes = _FLAGS[row.metric].items()
+    no, yes = FLAGS[row.metric].items()
     row.states, row.other_state = dict([no]), yes[1]
     given = component or row.component or component_of(row.name, tuple(_ENDS))
     row.component = "" if given == THE_DEVICE else given
@@ -203,7 +205,7 @@ def _split_flags(row: Row) -> Iterator[Row]:
         return
     prefix = component_of(row.name, ("alarm", "status", "register", "word", "flags"))
     metric_of = {bit: row.metric or _flag(row.name, text) for bit, text in row.bits.items()}
-    for metric, states in _FLAGS.items():
+    for metric, states in FLAGS.items():
         texts = {bit: row.bits[bit] for bit, found in metric_of.items() if found == metric}
         if texts:
             names = _unique({bit: slug("_".join(split(text))) for bit, text in texts.items()})
@@ -279,9 +281,8 @@ def _templates(row: Row) -> Iterator[tuple[str, int]]:
 
 def _likeness(row: Row) -> tuple[str, ...]:
     at = {key: value for key, value in row.at.items() if key != "address"}
-    same = (row.metric, row.unit, row.scale, row.offset, at, row.states, row.absent, row.invalid)
-    same += (row.other_state,)
-    return tuple(map(str, (*same, row.doubtful)))
+    same = (row.metric, row.unit, row.scale, row.offset, at, row.absent, row.invalid, row.doubtful)
+    return tuple(map(str, (*same, row.states, row.other_state, row.when)))
 
 
 def _stride(parts: Sequence[tuple[int, Row]]) -> int:

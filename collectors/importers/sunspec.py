@@ -6,9 +6,11 @@ Addresses of the rows count from the model's ID register.
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
-from collectors.importers.draft import ALARM, Draft, Row
+from collectors.importers.draft import FLAGS, Draft, Row
 from collectors.importers.guess import slug
 
 NOT_IMPLEMENTED: dict[str, tuple[str, float | None]] = {  # SunSpec type -> ours, "no value"
@@ -110,7 +112,27 @@ _NAMES: dict[str, tuple[str, str]] = {  # point without its phase -> metric, com
     "NMod": ("count", "modules"),
     "NCell": ("count", "cells"),
     "NCellBal": ("count", "cells/balancing"),
+    # which of them is the highest or lowest
+    "CellVMaxStr": ("value", "cell/highest/string"),
+    "CellVMaxMod": ("value", "cell/highest/module"),
+    "CellVMaxCell": ("value", "cell/highest/cell"),
+    "CellVMinStr": ("value", "cell/lowest/string"),
+    "CellVMinMod": ("value", "cell/lowest/module"),
+    "CellVMinCell": ("value", "cell/lowest/cell"),
+    "CellTmpMaxCell": ("value", "cell/hottest/cell"),
+    "CellTmpMinCell": ("value", "cell/coldest/cell"),
+    "ModTmpMaxStr": ("value", "module/hottest/string"),
+    "ModTmpMaxMod": ("value", "module/hottest/module"),
+    "ModTmpMinStr": ("value", "module/coldest/string"),
+    "ModTmpMinMod": ("value", "module/coldest/module"),
+    "StrVMaxStr": ("value", "strings/highest/string"),
+    "StrVMinStr": ("value", "strings/lowest/string"),
+    "StrAMaxStr": ("value", "strings/highest_current/string"),
+    "StrAMinStr": ("value", "strings/lowest_current/string"),
+    "StVnd": ("value", "state/vendor"),
+    "StateVnd": ("value", "state/vendor"),
 }
+_SWITCHED = frozenset(["DERMode", "ThrotSrc", "CellSt"])  # flags that tell what is on
 _STATES: dict[str, tuple[str, str, dict[str, str]]] = {  # enum -> metric, component, codes
     "St": (
         "mode",
@@ -169,6 +191,17 @@ _STATES: dict[str, tuple[str, str, dict[str, str]]] = {  # enum -> metric, compo
             "FAULT": "fault",
         },
     ),
+    "ConFail": (
+        "alarm",
+        "connection",
+        {"NO_FAILURE": "inactive"},
+    ),
+    "DisRsn": (
+        "status",
+        "disabled",
+        {"NONE": "ok", "FAULT": "fault", "MAINTENANCE": "maintenance", "EXTERNAL": "disabled"},
+    ),
+    "LocRemCtl": ("enabled", "remote_control", {"REMOTE": "yes", "LOCAL": "no"}),
     "DCSta": (
         "status",
         "",
@@ -200,6 +233,8 @@ def at_address(draft: Draft, base: int) -> None:
         row.at["address"] += base
         if "scale_at" in row.at:
             row.at["scale_at"] += base
+        if row.when:
+            row.when = row.when | {"address": row.when["address"] + base}
 
 
 def kind_of(model: int) -> str:
@@ -234,35 +269,76 @@ def rows_of(
             row.scale = 10.0 ** point["sf"]
         elif "sf" in point:
             at["scale_at"] = offsets[point["sf"]]
+        if point["type"].startswith("bitfield"):
+            yield from _bits(row, point, index)
+            continue
         _name(row, point, index)
         yield row
 
 
 def _name(row: Row, point: Mapping[str, Any], index: str) -> None:
     """Metric and component by the point's name; open where the table does not know it."""
-    name = row.name
-    for prefix in _PREFIXES:
-        if index and name.startswith(prefix) and name not in _NAMES:
-            name = name.removeprefix(prefix)
+    name = _own_name(row.name, index)
     symbols = {s["name"]: s["value"] for s in point.get("symbols", ())}
-    if point["type"].startswith("bitfield"):
-        bits = {value: slug(symbol) for symbol, value in symbols.items()}
-        if bits:
-            row.bits, row.metric, row.states = bits, "alarm", ALARM
-            row.component = "/".join(filter(None, (index, "{name}")))
-        return
     if name in _STATES and symbols:
         row.metric, component, codes = _STATES[name]
-        row.states = {value: codes.get(symbol, "other") for symbol, value in symbols.items()}
+        other = "active" if row.metric == "alarm" else "other"
+        row.states = {value: codes.get(symbol, other) for symbol, value in symbols.items()}
         row.component = "/".join(filter(None, (index, component)))
         return
     base, phase = _phase(name)
-    if base not in _NAMES or point["type"] == "enum16":
+    if base not in _NAMES or (point["type"] == "enum16" and symbols):
         return
     row.metric, component = _NAMES[base]
     if (component == "line" and phase) or (component == "dc" and index):
         component = ""
     row.component = "/".join(filter(None, (index, component, phase)))
+
+
+def _own_name(name: str, index: str) -> str:
+    """A point's name without that of its repeating group."""
+    for prefix in _PREFIXES:
+        if index and name.startswith(prefix) and name not in _NAMES:
+            name = name.removeprefix(prefix)
+    return name
+
+
+def _bits(row: Row, point: Mapping[str, Any], index: str) -> Iterator[Row]:
+    """Flags by what they tell; bits without a symbol together, an alarm that shows their number.
+
+    Source: SunSpec Device Information Model Specification, "bitfield": with the most significant
+    bit set, the others shall be ignored.
+    """
+    name = _own_name(row.name, index)
+    word = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    most = 16 * (2 if row.at.get("type") == "u32" else 1) - 1
+    row.when = {"address": row.at["address"], "bit": 15, "values": [0], "otherwise": "absent"}
+    symbols = {s["value"]: s["name"].removeprefix("M_EVENT_") for s in point.get("symbols", ())}
+    for metric, states in FLAGS.items():
+        bits = {v: slug(s) for v, s in symbols.items() if _flag(name, s) == metric}
+        if bits:
+            component = "/".join(filter(None, (index, "{name}")))
+            yield replace(row, metric=metric, component=component, bits=bits, states=states)
+    free = [bit for bit in range(most) if bit not in symbols]
+    for _, run in groupby(enumerate(free), lambda one: one[1] - one[0]):
+        first, *rest = [bit for _, bit in run]
+        at, part = dict(row.at), word
+        if symbols:
+            at |= {"bit": first} | ({"width": 1 + len(rest)} if rest else {})
+            part = f"{word}/bits_{first}_{rest[-1]}" if rest else f"{word}/bit_{first}"
+        component = "/".join(filter(None, (index, part)))
+        if symbols and not any(_flag(name, s) == "alarm" for s in symbols.values()):
+            yield replace(row, metric="value", component=component, at=at)
+        else:
+            row.states, row.other_state = {0: "inactive"}, "active"
+            yield replace(row, metric="alarm", component=component, at=at)
+
+
+def _flag(name: str, symbol: str) -> str:
+    """The metric of a bit."""
+    if symbol.startswith("CONTACTOR_") and symbol != "CONTACTOR_ERROR":
+        return "contact"
+    return "enabled" if name in _SWITCHED or symbol.endswith("_ENABLED") else "alarm"
 
 
 def _phase(name: str) -> tuple[str, str]:

@@ -140,6 +140,7 @@ def _look(
         outage = outage or result.outage
         if result.outage is not None and not result.alive:
             break
-    identity = identity_of(device, profile, candidates, inventory, why_identified(profile, given))
+    why = why_identified(profile, given, inventory)
+    identity = identity_of(device, profile, candidates, inventory, why)
     doubt = implausible(profile, device, {reading.point: reading for reading in readings})
     return ProbeResult(identity, readings, outage or doubt, plan=registers.described())

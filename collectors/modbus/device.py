@@ -26,6 +26,7 @@ _UNKNOWN_S = 60.0  # between attempts to identify a device that answers
 _GOLDEN = 0.618  # spreads devices evenly over an interval, however many there are
 
 _UNIT_SILENT = frozenset([OutageKind.TIMEOUT, OutageKind.GATEWAY_TARGET, OutageKind.SHORT_FRAME])
+_COMMON = ("manufacturer", "model", "firmware", "serial")  # of SunSpec's common model
 _NOTHING = Outage(OutageKind.MALFORMED, "the device answers, but gives no value")
 
 
@@ -115,7 +116,8 @@ class Device:
         inventory = yield from read_inventory(profile)
         if isinstance(inventory, Outage):
             return inventory
-        registers = self._take(profile, candidates, inventory, why_identified(profile, self._given))
+        why = why_identified(profile, self._given, inventory)
+        registers = self._take(profile, candidates, inventory, why)
         results: list[Result] = []
         for group in GROUPS:
             result = yield from self._poll(registers, group, self._context.clock.now())
@@ -253,10 +255,11 @@ class Device:
         self._quiet_until = 0.0
 
 
-def why_identified(profile: Profile, given: Profile | None) -> str:
+def why_identified(profile: Profile, given: Profile | None, inventory: Mapping[str, str]) -> str:
+    """What told that a device is of this profile, for people."""
     if given is not None:
         return "profile given"
-    return "; ".join(
+    tests = "; ".join(
         f"{probe.at.table} {probe.at.addresses[0]}"
         + (
             f" = {probe.equals}"
@@ -265,6 +268,8 @@ def why_identified(profile: Profile, given: Profile | None) -> str:
         )
         for probe in profile.identify
     )
+    said = " ".join(inventory[name] for name in _COMMON if name in inventory)
+    return tests or f"{profile.note}: {said}"  # of SunSpec: its marker and models
 
 
 def identity_of(
@@ -275,8 +280,7 @@ def identity_of(
     why: str,
 ) -> Identity:
     """What a device turned out to be."""
+    vendor = inventory.get("manufacturer") or profile.vendor
     model = inventory.get("model") or profile.model
     others = tuple(candidate.name for candidate in candidates)
-    return Identity(
-        device, profile.kind, profile.vendor, model, (profile.name,), why, others, inventory
-    )
+    return Identity(device, profile.kind, vendor, model, (profile.name,), why, others, inventory)

@@ -88,15 +88,20 @@ def profile_of(template: Profile, chain: Sequence[Found]) -> Profile | Outage:
             taken.update(_keys(own))
             points.append(own)
     if not points:
-        ids = ", ".join(str(found.id) for found in chain) or "none"
-        return Outage(OutageKind.UNIDENTIFIED, f"SunSpec models {ids}: none of them is known")
+        text = f"SunSpec models {_ids(chain)}: none of them is known"
+        return Outage(OutageKind.UNIDENTIFIED, text)
     update: Mapping[str, object] = {
         "kind": kind,
         "point": tuple(points),
         "models": (),
+        "note": f"SunSpec marker at {chain[0].address - 2}, models {_ids(chain)}",
         "inventory": tuple(_inventory(chain)),
     }
     return Profile.model_validate(template.model_dump() | {"models": ()} | dict(update))
+
+
+def _ids(chain: Sequence[Found]) -> str:
+    return ", ".join(str(found.id) for found in chain) or "none"
 
 
 def _placed(model: Model, found: Found) -> Iterator[Point]:
@@ -117,7 +122,10 @@ def _moved(point: Point, by: int) -> Point:
     at = point.at.moved(by)
     if at.scale_at is not None:
         at = at.model_copy(update={"scale_at": at.scale_at + by})
-    return point.model_copy(update={"at": at})
+    when = point.when
+    if when is not None:
+        when = when.model_copy(update={"address": when.address + by})
+    return point.model_copy(update={"at": at, "when": when})
 
 
 def _component(point: Point, model: int, number: int, taken: set[str]) -> str:

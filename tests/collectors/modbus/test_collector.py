@@ -392,7 +392,7 @@ async def test_a_probe_reads_once_and_says_what_it_is():
         (0b1001, "wet", "inactive"),
         (0b1010, "fault", "active"),
         (0b1011, "wet", "active"),
-        (0b0100, "dry", "inactive"),
+        (0b0100, "fault", "inactive"),
     ],
 )
 async def test_a_broken_leak_cable_is_not_dry(status: int, leak: str, cable_break: str):

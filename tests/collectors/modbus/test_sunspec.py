@@ -166,6 +166,8 @@ async def test_a_model_is_read_whole(model: int, parts: int, kind: str, holes: b
     assert result.identity.kind == kind
     assert result.identity.profiles == ("sunspec",)
     assert result.identity.inventory["manufacturer"] == "ACME"
+    assert result.identity.identity == f"SunSpec marker at 40000, models 1, {model}: ACME M1 S-1"
+    assert result.identity.vendor == "ACME"
     assert list(_faults(device, result)) == []
     assert device.expected
 
@@ -242,3 +244,51 @@ async def test_a_meter_may_sign_its_volt_amperes_by_direction():
     result = await _probe(device)
     read = {r.point: r for r in result.readings}["dev-1/power.apparent"]
     assert (read.value, read.reason) == (-2000.0, None)
+
+
+def _word(value: int) -> bytes:
+    return struct.pack(">I", value)
+
+
+async def _states(model: int, size: int, words: Mapping[int, bytes]) -> dict[str, str | None]:
+    """What a device of one model says, given some of its words by their offset."""
+    data = bytearray(2 * size)
+    for offset, value in words.items():
+        data[2 * offset - 4 : 2 * offset - 4 + len(value)] = value
+    device = Device()
+    device.add(*COMMON)
+    device.add(model, bytes(data))
+    return {r.point.removeprefix("dev-1/"): r.state for r in (await _probe(device)).readings}
+
+
+async def test_a_bit_without_a_symbol_is_seen():
+    said = await _states(103, 50, {40: _word(1 << 20 | 2), 42: _word(4), 44: _word(8)})
+    assert said["output/dc_over_volt/alarm"] == "active"
+    assert said["output/ground_fault/alarm"] == "inactive"
+    assert said["output/evt1/bits_16_30/alarm"] == "active"
+    assert said["output/evt2/alarm"] == "active"
+    assert said["output/evt_vnd1/alarm"] == "active"
+    assert said["output/evt_vnd4/alarm"] == "inactive"
+
+
+async def test_flags_that_are_not_implemented_are_no_alarms():
+    said = await _states(103, 50, {40: _word(0xFFFFFFFF), 42: _word(0xFFFFFFFF)})
+    assert not any("evt1" in point or "evt2" in point or "volt/" in point for point in said)
+
+
+async def test_what_is_on_is_no_alarm():
+    said = await _states(804, 46 + 16, {4: _word(3), 8: b"\0\2", 18: _word(1)})
+    string = "battery/string/1"
+    assert said[f"{string}/string_enabled/enabled"] == "yes"
+    assert said[f"{string}/contactor_status/contact"] == "closed"
+
+
+@needs_models
+async def test_the_string_and_module_of_the_worst_cell_are_told():
+    device = Device()
+    device.add(*COMMON)
+    device.model(802, random.Random(1))
+    values = {r.point.removeprefix("dev-1/"): r.value for r in (await _probe(device)).readings}
+    for part in ("string", "module"):
+        assert values[f"battery/cell/lowest/{part}/value"] is not None
+        assert values[f"battery/cell/highest/{part}/value"] is not None
