@@ -11,7 +11,7 @@ from collectors.snmp.ber import encode_oid
 from collectors.snmp.client import SYS_UP_TIME, Client, Stats
 from collectors.snmp.identify import SYS_OBJECT_ID
 from collectors.snmp.plan import Size, plans
-from collectors.snmp.poll import SILENT, Poll, Result
+from collectors.snmp.poll import DENIED, SILENT, Poll, Result
 from collectors.snmp.profile import SnmpProfile
 from collectors.snmp.survey import Survey, access_of, peer_of, survey
 from collectors.snmp.transport import Transport
@@ -167,8 +167,12 @@ class Device:
         self.stop()
         self._known = None
         self._publish(Result(outage=outage))
+        longest_s = _LONGEST_RETRY_S
+        if outage.kind in DENIED:  # it is there: keys may be put right at any time
+            longest_s = min(longest_s, max(_FIRST_RETRY_S, self._target.intervals.normal))
+        self._retry_s = min(self._retry_s, longest_s)
         self.begin(self._retry_s * random.uniform(0.8, 1.2))
-        self._retry_s = min(2 * self._retry_s, _LONGEST_RETRY_S)
+        self._retry_s = min(2 * self._retry_s, longest_s)
 
     def _take(self, known: _Known) -> None:
         """Take over a survey: announce the device, and poll what it has."""

@@ -49,6 +49,9 @@ class Message(Protocol):
         Raises Malformed, Refused, Unauthentic or Again.
         """
 
+    def unanswered(self) -> None:
+        """A try went unanswered, another one follows."""
+
     def silent(self) -> Outage | None:
         """Why there is no answer, where that can be told."""
 
@@ -79,6 +82,9 @@ class Template:
     def open(self, data: bytes) -> bytes:
         at, end = _pdu(data)
         return data[at:end]
+
+    def unanswered(self) -> None:
+        """Nothing to change."""
 
     def silent(self) -> Outage | None:
         return None

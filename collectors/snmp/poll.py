@@ -15,15 +15,23 @@ from dcim.model.metric import MetricKind
 from dcim.model.reading import Outage, OutageKind, Reading
 
 _IN_FLIGHT = 3  # requests to one device at a time
-SILENT = frozenset(
+DENIED = frozenset(  # the device is there, but answers nothing to this user
     [
-        OutageKind.TIMEOUT,
-        OutageKind.REFUSED,
-        OutageKind.FOREIGN,
-        OutageKind.NOT_AUTHENTIC,
+        OutageKind.UNKNOWN_USER,
+        OutageKind.WRONG_AUTH_KEY,
         OutageKind.WRONG_PRIV_KEY,
+        OutageKind.UNSUPPORTED_LEVEL,
+        OutageKind.UNKNOWN_CONTEXT,
+        OutageKind.NOT_IN_WINDOW,
+        OutageKind.UNKNOWN_ENGINE,
     ]
 )
+SILENT = DENIED | {
+    OutageKind.TIMEOUT,
+    OutageKind.REFUSED,
+    OutageKind.FOREIGN,
+    OutageKind.NOT_AUTHENTIC,
+}
 _SMALL = 8  # varbinds; a request of so few is not the reason for silence
 
 
@@ -111,7 +119,7 @@ class Poll:
         result.outage = outage
         if not result.answered and outage.kind in SILENT:
             self._todo.clear()  # it is away: asking on would only hold up the next poll
-        elif len(ask.oids) > _SMALL:
+        elif outage.kind not in DENIED and len(ask.oids) > _SMALL:
             client.max_varbinds = max(_SMALL, client.max_varbinds // 2)
             result.shrunk = True
 

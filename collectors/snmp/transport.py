@@ -235,6 +235,7 @@ class Transport:
             pending.tries -= 1
             pending.timeout_s *= _BACK_OFF
             self.counts.retries += 1
+            pending.template.unanswered()
             self._try(request_id, pending)
             return
         self.counts.timeouts += 1

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
+from weakref import WeakSet
 
 from collectors.snmp import pdu
 from collectors.snmp.ber import (
@@ -175,6 +176,7 @@ class Timeline:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.known = False
+        self.doubted = False  # have the engine tell its own anew; what is known still holds
         self._now = now
         self._boots = 0
         self._time = 0  # the latest received
@@ -182,12 +184,14 @@ class Timeline:
 
     def present(self) -> tuple[int, int]:
         """(boots, time) to send; zeros make the engine tell its own."""
-        if not self.known:
-            return 0, 0
+        return (0, 0) if self.doubted or not self.known else self._latest()
+
+    def _latest(self) -> tuple[int, int]:
         return self._boots, self._time + int(self._now() - self._at)
 
     def set(self, boots: int, time: int) -> None:
         self.known, self._boots, self._time, self._at = True, boots, time, self._now()
+        self.doubted = False
 
     def admits(self, boots: int, time: int) -> bool:
         """Whether an authentic message is inside the window; learns from it. RFC 3414 3.2 7 b."""
@@ -195,31 +199,37 @@ class Timeline:
             return False
         if not self.known or (boots, time) > (self._boots, self._time):
             self.set(boots, time)
-        return boots == self._boots and time >= self.present()[1] - WINDOW_S
+        return boots == self._boots and time >= self._latest()[1] - WINDOW_S
 
 
 class Engines:
-    """What all v3 devices share: the keys made so far, and who has said which engine id."""
+    """What all v3 devices share: the keys made so far, and who answers under which engine id.
+
+    Anybody can say an engine id: it counts with the first answer taken, for as long as `Usm` lives.
+    """
 
     def __init__(self) -> None:
         self.ring = KeyRing()
-        self._peers: dict[bytes, set[Address]] = {}
-        self._ids: dict[Address, bytes] = {}
+        self._owners: dict[bytes, WeakSet[Usm]] = {}
 
-    def claim(self, engine_id: bytes, peer: Address) -> None:
-        """`peer` says that this is its engine id."""
-        before = self._ids.get(peer)
-        if before is not None:
-            self._peers[before].discard(peer)
-            if not self._peers[before]:
-                del self._peers[before]
-        self._ids[peer] = engine_id
-        self._peers.setdefault(engine_id, set()).add(peer)
+    def claim(self, one: "Usm") -> None:
+        """An answer of this device was taken under its engine id."""
+        self._owners.setdefault(one.engine_id, WeakSet()).add(one)
 
-    def others(self, engine_id: bytes, peer: Address) -> list[Address]:
-        """Who else says so."""
-        peers = self._peers.get(engine_id, ())
-        return sorted(one for one in peers if one != peer) if len(peers) > 1 else []
+    def withdraw(self, one: "Usm") -> None:
+        """It has another engine id from now on."""
+        owners = self._owners.get(one.engine_id)
+        if owners is not None:
+            owners.discard(one)
+            if not owners:
+                del self._owners[one.engine_id]
+
+    def others(self, one: "Usm") -> list[Address]:
+        """Who else answers under the engine id of this device."""
+        owners = self._owners.get(one.engine_id, ())
+        if len(owners) < 2 or one not in owners:
+            return []
+        return sorted({other.peer for other in owners} - {one.peer})
 
 
 class Usm:
@@ -238,7 +248,7 @@ class Usm:
         self.user = user
         self.engine_id = b""
         self.timeline = Timeline(now)
-        self._peer = peer
+        self.peer = peer
         self._engines = engines
         self._context = context.encode()
         self._scope = b""
@@ -249,11 +259,11 @@ class Usm:
 
     @property
     def warning(self) -> Outage | None:
-        others = self._engines.others(self.engine_id, self._peer)
+        others = self._engines.others(self)
         if not others:
             return None
         who = ", ".join(f"{host}:{port}" for host, port in others)
-        return Outage(OutageKind.ENGINE_ID_CONFLICT, f"{who} says the same engine id")
+        return Outage(OutageKind.ENGINE_ID_CONFLICT, f"{who} has the same engine id")
 
     def template(self, request: Request) -> "Question":
         return Question(self, request)
@@ -297,16 +307,23 @@ class Usm:
         kind, at, end = header(body, 0, len(body))
         if kind != RESPONSE or read_integer(body, at, end)[0] != frame.message_id:
             raise _unauthentic("an answer to another request")
-        self._heard = True
+        if not self._heard:
+            self._heard = True
+            self._engines.claim(self)
         return body
+
+    def unanswered(self) -> None:
+        """Have the device tell its time anew: if it does, it is there, and what is wrong is told."""
+        if self._heard:
+            self._heard, self.timeline.doubted = False, True
 
     def silent(self) -> Outage | None:
         """Why a device is silent that has told its engine id or its time.
 
         net-snmp says nothing to a context it has not, nor to what it can not decrypt.
         """
-        met = self.timeline.known if self._level else bool(self.engine_id)
-        if not met or self._heard:
+        told = self.timeline.known and not self.timeline.doubted
+        if self._heard or not (told if self._level else self.engine_id):
             return None
         if self._context:
             detail = "the device tells its time, but nothing of this context"
@@ -343,11 +360,11 @@ class Usm:
         """Take over an engine id: a new device, or another one at the old address."""
         if not 5 <= len(engine_id) <= 32:
             raise Malformed(f"an engine id of {len(engine_id)} octets")
+        self._engines.withdraw(self)
         self.engine_id = engine_id
         self.timeline.known = self._heard = False
         self._scope = context_of(engine_id, self._context)
         self._keys = self._engines.ring.keys(self.user, engine_id)
-        self._engines.claim(engine_id, self._peer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +379,9 @@ class Question:
 
     def open(self, data: bytes) -> bytes:
         return self.access.open(data)
+
+    def unanswered(self) -> None:
+        self.access.unanswered()
 
     def silent(self) -> Outage | None:
         return self.access.silent()

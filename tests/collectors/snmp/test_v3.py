@@ -296,6 +296,7 @@ class Device(asyncio.DatagramProtocol):
         self.engine_id = ENGINE
         self.clock = (7, 5000)
         self.requests = 0
+        self.away = False
         self._answer = answer
 
     def connection_made(self, transport: Any) -> None:
@@ -304,6 +305,8 @@ class Device(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, peer: Any) -> None:
         self.requests += 1
+        if self.away:
+            return
         frame = v3.parse(data)
         if frame.engine_id != self.engine_id:
             out = [report(f"{STATS}.4.0", frame.message_id, self.engine_id)]
@@ -479,6 +482,33 @@ async def test_a_device_that_lost_its_boots_is_believed_again(
     await client.get([SYS_UP_TIME])
     device.clock = (7, 3)
     assert await client.get([SYS_UP_TIME]) == {SYS_UP_TIME: 5}
+
+
+async def test_a_privacy_key_changed_under_way_is_named_at_once(
+    start: Start, transport: Transport
+) -> None:
+    """The device falls silent; asked for its time it tells that it is there."""
+    silent = False
+
+    def answer(device: Device, frame: v3.Frame, _: bytes) -> list[bytes]:
+        return [] if silent else [device.reply(frame)]
+
+    client = client_of(await start(answer), transport)
+    await client.get([SYS_UP_TIME])
+    silent = True
+    assert await kind_of(client) is OutageKind.WRONG_PRIV_KEY
+    silent = False
+    assert await client.get([SYS_UP_TIME]) == {SYS_UP_TIME: 5}
+
+
+async def test_a_device_that_is_away_is_a_timeout_however_well_it_was_known(
+    start: Start, transport: Transport
+) -> None:
+    device = await start(lambda d, frame, _: [d.reply(frame)])
+    client = client_of(device, transport)
+    await client.get([SYS_UP_TIME])
+    device.away = True
+    assert await kind_of(client) is OutageKind.TIMEOUT
 
 
 @pytest.mark.parametrize(

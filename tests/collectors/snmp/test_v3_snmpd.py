@@ -167,6 +167,31 @@ async def test_two_devices_with_one_engine_id_are_both_named_and_both_read(
     assert kinds == [OutageKind.ENGINE_ID_CONFLICT] * 2
 
 
+async def test_an_engine_id_that_was_only_said_is_no_conflict(
+    tmp_path: Path, transport: Transport
+) -> None:
+    """Anybody can say an engine id; only whose answers are taken has it, while it is asked."""
+    lines = [*netsnmp.user_lines([("sha", "aes128")]), "exactEngineID 0x80001f8804636c6f6e65"]
+    async with (
+        netsnmp.snmpd(tmp_path / "a", lines) as first,
+        netsnmp.snmpd(tmp_path / "b", lines) as second,
+    ):
+        good = client_of(transport, target(first.port, "sha", "aes128"))
+        await good.get([SYS_UP_TIME])
+        one = target(second.port, "sha", "aes128")
+        wrong = replace(one, credentials=replace(one.credentials, auth_key="wrong horse auth"))
+        assert await outage(transport, wrong) is OutageKind.WRONG_AUTH_KEY
+        stranger = client_of(transport, wrong)
+        with pytest.raises(CollectError):
+            await stranger.get([SYS_UP_TIME])
+        assert good.access.warning is None
+        other = client_of(transport, one)
+        await other.get([SYS_UP_TIME])
+        assert good.access.warning is not None
+        del other
+        assert good.access.warning is None
+
+
 def _boots(client: Client) -> int:
     assert isinstance(client.access, Usm)
     return client.access.timeline.present()[0]
