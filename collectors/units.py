@@ -60,6 +60,7 @@ CONVERSIONS: dict[str, tuple[str, float, float]] = {
     "Pa": ("kPa", 1e-3, 0),
     "hPa": ("kPa", 0.1, 0),
     "bar": ("kPa", 100, 0),
+    "MPa": ("kPa", 1e3, 0),
     "mbar": ("kPa", 0.1, 0),
     "psi": ("kPa", 6.894757293, 0),
     "inH2O": ("kPa", 0.249088908, 0),

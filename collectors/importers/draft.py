@@ -5,7 +5,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+from collectors.importers import cells
+from collectors.importers.codes import coded, said_by
 from collectors.importers.guess import by_name, component_of, fitting, guess, slug, split, unit_of
+from collectors.importers.unsaid import Unsaid
 from collectors.units import conversion
 from dcim.model.metric import MetricKind, registry
 
@@ -65,6 +68,7 @@ class Row:
     offset: float = 0.0
     bits: dict[int, str] = field(default_factory=dict)
     states: dict[int, str] = field(default_factory=dict)
+    labels: dict[int, str] = field(default_factory=dict)  # what the map calls its states
     other_state: str = ""
     raw: bool = False  # bits of which the map says nothing
     absent: tuple[float, ...] = ()
@@ -102,6 +106,8 @@ class Draft:
     inventory: list[dict[str, Any]] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    unsaid: list[Unsaid] = field(default_factory=list)  # of the map as a whole
+    remarks: list[str] = field(default_factory=list)  # for people
 
     def suggest(self) -> None:
         """Fill in what names and units tell; flag words become alarms, one a bit."""
@@ -133,8 +139,9 @@ class Draft:
 def answer(row: Row, text: str) -> None:
     """Take an answer `METRIC [UNIT] [COMPONENT]`; an empty one leaves the row open.
 
-    Flags are answered with alarm, enabled or leak alone; a word that is not 0 while something is
-    so, likewise.
+    A state is answered with its codes, `run 0=stopped 1=running pump/1`, where the map does not
+    tell them. Flags are answered with alarm, enabled or leak alone; a word that is not 0 while
+    something is so, likewise.
     """
     parts = text.split()
     if not parts:
@@ -142,29 +149,50 @@ def answer(row: Row, text: str) -> None:
     metric = registry().get(parts[0])
     if metric is None and not parts[0].startswith("x."):
         raise ImportFault(f"{parts[0]!r} is no metric: see `dcim metrics`")
-    row.metric = parts[0]
     if metric is not None and metric.kind is MetricKind.STATE:
-        if row.metric in FLAGS:
-            if not row.bits:
-                _as_word(row, parts[1] if len(parts) > 1 else "")
-            return
-        codes = ", ".join(metric.states)
-        raise ImportFault(f"{row.metric} is a state: state its codes ({codes}) in the profile")
+        _answer_state(row, metric.name, parts[1:])
+        return
     if len(parts) > 1:
         wanted = metric.unit if metric else parts[1]
         unit = fitting(unit_of(parts[1]), wanted)
         try:
             conversion(unit, wanted)
         except ValueError as error:
-            row.metric = ""
             raise ImportFault(str(error)) from None
         row.unit = unit
+    row.metric = parts[0]
     given = parts[2] if len(parts) > 2 else row.component or component_of(row.name)
     row.component = "" if given == THE_DEVICE else given
 
 
+def _answer_state(row: Row, metric: str, parts: Sequence[str]) -> None:
+    """`0=stopped 1=running pump/1`: the codes where the map has none, and the component."""
+    if row.bits:
+        if metric not in FLAGS:
+            raise ImportFault(f"one of {', '.join(FLAGS)} is what each flag can be")
+        row.metric = metric
+        return
+    labels = cells.states(" ".join(part for part in parts if "=" in part)) or row.labels
+    component = next((part for part in parts if "=" not in part), "")
+    if not labels and metric in FLAGS:
+        row.metric = metric
+        _as_word(row, component)
+        return
+    codes = list(registry()[metric].states)
+    if not labels:
+        example = f"{metric} 0={codes[0]} 1={codes[1]}"
+        raise ImportFault(f"{metric} is a state of {', '.join(codes)}: answer like {example}")
+    try:
+        row.states = coded(labels, metric)
+    except ValueError as error:
+        raise ImportFault(str(error)) from None
+    row.metric = metric
+    given = component or row.component or component_of(row.name, said_by(metric))
+    row.component = "" if given == THE_DEVICE else given
+
+
 def _suggest(row: Row) -> None:
-    if row.metric:
+    if row.metric or row.labels:
         return
     found = guess(row.name, row.unit)
     if found is None:

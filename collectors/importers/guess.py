@@ -2,31 +2,10 @@
 
 import re
 
-# units as other maps write them -> ours
-UNITS = {
-    "volts": "V",
-    "volt": "V",
-    "amperes": "A",
-    "amps": "A",
-    "watts": "W",
-    "degreesc": "degC",
-    "°c": "degC",
-    "c": "degC",
-    "lpm": "l/min",
-    "l/min": "l/min",
-    "m³/h": "m3/h",
-    "m³": "m3",
-    "rpms": "rpm",
-    "percent": "%",
-    "pct": "%",
-    "percentrh": "%RH",
-    "hertz": "Hz",
-    "amperehours": "Ah",
-    "pascals": "Pa",
-    "tmp": "degC",
-    "secs": "s",
-    "vah": "VAh",
-}
+from collectors.importers.words import english, unit_of
+
+__all__ = ["by_name", "component_of", "fitting", "guess", "named_unit", "slug", "split", "unit_of"]
+
 _NAMED_UNITS = {  # last word of a name -> unit; what may also be a phase or a part is not here
     "kw": "kW",
     "kva": "kVA",
@@ -78,11 +57,13 @@ _BY_UNIT = {  # unit -> metric where nothing in the name says more
     "l/min": "flow",
     "l/s": "flow",
     "l/h": "flow",
+    "m3/h": "flow",
     "gpm": "flow",
     "rpm": "speed",
     "kPa": "pressure",
     "Pa": "pressure",
     "bar": "pressure",
+    "MPa": "pressure",
     "mbar": "pressure",
     "psi": "pressure",
     "%RH": "humidity",
@@ -195,11 +176,6 @@ _PHASE = {"a": "L1", "b": "L2", "c": "L3", "ab": "L1-L2", "cb": "L2-L3", "ac": "
 _PART = {"psu": "module", "bbu": "module", "cbu": "module", "batt": "battery"}
 
 
-def unit_of(text: str) -> str:
-    """The unit in our spelling; unchanged where it is not known."""
-    return UNITS.get(text.strip().lower(), text.strip())
-
-
 def named_unit(name: str) -> str:
     """The unit that a name ends with (`power_kw`); empty where it has none."""
     words = split(name)
@@ -213,7 +189,7 @@ def fitting(unit: str, wanted: str) -> str:
 
 def split(name: str) -> list[str]:
     """The words of a name, lower case; numbers are words of their own."""
-    plain = re.sub(r"\([^)]*0x[^)]*\)", "", name)  # (0x80 of the BBU)
+    plain = re.sub(r"\([^)]*0x[^)]*\)", "", english(name))  # (0x80 of the BBU)
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", plain)
     return [part.lower() for part in re.findall(r"[A-Za-z]+|\d+", spaced)]
 

@@ -38,11 +38,12 @@ class Answers(Strict):
     units: Annotated[dict[str, str], Field(default_factory=dict)]  # the map's unit -> what it means
     registers: Annotated[dict[str, str], Field(default_factory=dict)]  # name or pattern -> answer
     components: Annotated[dict[str, str], Field(default_factory=dict)]  # start of one -> instead
+    conventions: Annotated[dict[str, str], Field(default_factory=dict)]  # of a table: see `unsaid`
     link: Annotated[dict[str, Any], Field(default_factory=dict)]
     identify: tuple[dict[str, Any], ...] = ()
 
 
-def read(path: Path) -> Draft:
+def read(path: Path, conventions: Mapping[str, str] | None = None) -> Draft:
     """The draft of a file; ImportFault where no format fits."""
     source = f"imported from {path.name}"
     try:
@@ -55,8 +56,8 @@ def read(path: Path) -> Draft:
             data = tomllib.loads(path.read_text("utf-8"))
             if telegraf.is_map(data):
                 return telegraf.read(data, source)
-        elif path.suffix in (".csv", ".txt"):
-            return table.read(path, source)
+        elif path.suffix in (".csv", ".txt", ".tsv", ".xlsx"):
+            return table.read(path, source, conventions)
     except OSError as error:
         raise ImportFault(f"{path}: {error.strerror}") from None
     except (ValueError, csv.Error) as error:

@@ -147,13 +147,13 @@ def test_telegraf_request_style(tmp_path: Path):
     ("line", "message"),
     [
         ("x,,u16,V,voltage", "line 2, x: no address"),
-        ("x,twelve,u16,V,voltage", "line 2, x: address 'twelve' is no whole number"),
-        ("x,1,u16,V,wattage", "line 2, x: 'wattage' is no metric"),
+        ("x,twelve,u16,V,voltage", "line 2, x: address: found 'twelve', expected a number"),
+        ("x,1,u16,V,wattage", "line 2, x: metric: 'wattage' is no metric"),
         ("x,1,u16,,run", "line 2, x: run is a state: fill the column `states`"),
-        ("x,1,u16,V,current", "line 2, x: unit 'V' is a V, the metric wants A"),
-        ("x,1,i24,V,voltage", "line 2, x: type: Input should be"),
-        (",1,u16,V,current", "line 2: unit 'V'"),
-        ("x,y,u16,V,voltage\nz,1,u16,V,current", "no whole number\nline 3, z: unit 'V'"),
+        ("x,1,u16,V,current", "line 2, x: unit: found 'V'; current is in one of A, mA"),
+        ("x,1,i24,V,voltage", "line 2, x: type: found 'i24', expected a type"),
+        (",1,u16,V,current", "line 2: unit: found 'V'"),
+        ("x,y,u16,V,voltage\nz,1,u16,V,current", "40101 or 100.3\nline 3, z: unit: found 'V'"),
     ],
 )
 def test_a_csv_line_that_makes_no_sense_is_named(tmp_path: Path, line: str, message: str):

@@ -1,0 +1,148 @@
+"""What a line of a register table measures: metric, component, codes. Pure."""
+
+import re
+
+from pydantic import ValidationError
+
+from collectors.importers import cells, codes
+from collectors.importers.draft import Row
+from collectors.importers.guess import component_of, fitting, guess, split
+from collectors.importers.line import Line
+from collectors.modbus.at import BIT_TABLES, At
+from collectors.units import CONVERSIONS, conversion
+from dcim.model.metric import registry
+
+_LOOPS = {"tcs": "secondary", "secondary": "secondary", "fws": "primary", "primary": "primary"}
+_LOOP_WORDS = frozenset(["side", "loop", "circuit", "water", "facility", "rack"])
+
+
+def meaning(line: Line, row: Row) -> None:
+    """Metric, component and codes, as far as the line tells."""
+    row.metric, row.component = line.get("metric"), line.get("component")
+    labels, bits = _lists(line, row)
+    if row.metric and registry().get(row.metric) is None and not row.metric.startswith("x."):
+        line.faults.append(f"metric: {row.metric!r} is no metric: see `dcim metrics`")
+        return
+    if bits:
+        row.bits, row.metric = (
+            bits,
+            row.metric if row.metric in ("alarm", "leak", "enabled") else "",
+        )
+        line.doubts.clear()
+        return
+    number = (row.metric and not codes.is_state(row.metric)) or row.unit
+    if labels and number:  # 32767 = sensor fault
+        row.invalid |= {float(raw): text for raw, text in labels.items()}
+    elif labels or codes.is_state(row.metric):
+        _state(line, row, labels)
+    elif not row.metric and _single(row):
+        row.metric, row.states = codes.of_bit(row.name)
+        line.doubts.clear()
+        if row.metric and not row.component:
+            row.component = component_of(row.name, codes.said_by(row.metric))
+    elif not row.metric:
+        _quantity(line, row)
+    if _single(row):
+        line.doubts.clear()
+
+
+def _lists(line: Line, row: Row) -> tuple[dict[int, str], dict[int, str]]:
+    """(states, bits) of the column for them, or of two at least in what else is said."""
+    text = line.get("states")
+    if bits := cells.bits(text):
+        return {}, bits
+    if labels := cells.states(text):
+        return labels, {}
+    if text and text.lower() not in cells.NOTHING:
+        line.faults.append(
+            f"states: found {text!r}, expected 0=off 1=on, or bit0: name, bit1: name"
+        )
+    for other in ("name", "description", "note"):
+        text = line.get(other)
+        bits, labels = cells.bits(text), cells.states(text)
+        if len(bits) > 1 or len(labels) > 1:
+            if other == "name" or not line.get("name"):
+                row.name = (
+                    re.split(r"[:(,\uff1a\uff08]|\b(?:bit\s*)?\d+\s*[=:]", text)[0].strip()
+                    or row.name
+                )
+            return ({}, bits) if len(bits) > 1 else (labels, {})
+    return {}, {}
+
+
+def _state(line: Line, row: Row, labels: dict[int, str]) -> None:
+    line.doubts.clear()
+    row.labels = labels
+    row.metric = row.metric or codes.of_labels(row.name, labels)
+    if not row.metric:
+        return
+    if not labels:
+        row.states = codes.of_single(row.metric) if _single(row) else {}
+        if not row.states:
+            line.faults.append(
+                f"{row.metric} is a state: fill the column `states`, like 0=off 1=on"
+            )
+        return
+    try:
+        row.states = codes.coded(labels, row.metric)
+    except ValueError as error:
+        line.faults.append(f"states: {error}")
+    if not row.component and not line.get("metric"):
+        row.component = component_of(row.name, codes.said_by(row.metric))
+
+
+def _quantity(line: Line, row: Row) -> None:
+    """A number by its name and unit; where the name tells nothing, by the description."""
+    words = set(split(f"{row.name} {line.get('description')}"))
+    if row.unit == "m3/h" and not words & {"air", "fan"}:
+        row.unit = "m3/h liquid"
+    found = guess(row.name, row.unit)
+    if row.unit == "K" and words & {"difference", "delta", "dt"}:
+        found = "temperature.difference", ""
+    if found is None and line.get("description"):
+        found = guess(line.get("description"), row.unit)
+    if found is None:
+        return
+    row.metric, component = found
+    if "differential" in component or (row.metric == "pressure" and {"dp", "differential"} & words):
+        row.metric = "pressure.differential"
+        component = component.replace("differential", "").replace("dp", "").strip("/_")
+    row.component = row.component or _loop(component)
+
+
+def _single(row: Row) -> bool:
+    """Whether it is a bit, not a number."""
+    return row.at.get("table") in BIT_TABLES or "bit" in row.at
+
+
+def _loop(component: str) -> str:
+    """TCS, secondary side -> loop/secondary, as the suite's own profiles call it."""
+    words = component.split("_")
+    side = {_LOOPS[word] for word in words if word in _LOOPS}
+    rest = [word for word in words if word not in _LOOPS and word not in _LOOP_WORDS]
+    return f"loop/{side.pop()}" if len(side) == 1 and not rest else component
+
+
+def check(line: Line, row: Row) -> None:
+    """Whether unit and place make sense together with the metric."""
+    metric = registry().get(row.metric)
+    if row.unit and metric is not None and not codes.is_state(row.metric):
+        unit = fitting(row.unit, metric.unit)
+        if not _converts(unit, metric.unit):
+            fits = ", ".join(one for one in CONVERSIONS if _converts(one, metric.unit))
+            line.faults.append(f"unit: found {row.unit!r}; {row.metric} is in one of {fits}")
+        row.unit = unit
+    try:
+        At.model_validate(row.at)
+    except ValidationError as error:
+        line.faults += [
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}".lstrip(": ") for one in error.errors()
+        ]
+
+
+def _converts(unit: str, wanted: str) -> bool:
+    try:
+        conversion(unit, wanted)
+    except ValueError:
+        return False
+    return True
