@@ -48,9 +48,9 @@ def profile(*traps: Mapping[str, object]) -> SnmpProfile:
 def test_every_entry_is_found_in_both_forms(one: SnmpProfile) -> None:
     """As v2 sends it, and as v1's enterprise and number are put together."""
     for trap in one.trap:
-        enterprise, _, last = one.oid(trap.oid).removesuffix(".*").rpartition(".")
-        number = f"{last}.0.4711" if trap.oid.endswith(".*") else f"0.{last}"
-        for oid in (f"{enterprise}.{number}", f"{enterprise}.{number}".replace(".0.", ".")):
+        enterprise, _, last = one.oid(trap.oid).rpartition(".")
+        enterprise, number = enterprise.removesuffix(".0"), last.replace("*", "4711")
+        for oid in (f"{enterprise}.0.{number}", f"{enterprise}.{number}"):
             hint = hint_of([one], oid)
             assert hint is not None, oid
             assert hint.startswith(trap.hint), oid
