@@ -57,11 +57,9 @@ class Live:
         self.devices.pop(device, None)
 
     def update(self, batch: Batch, now: float) -> None:
-        readings = self.readings
-        seen = self._seen
-        for reading in batch.readings:
-            readings[reading.point] = reading
-            seen[reading.point] = now
+        points = [reading.point for reading in batch.readings]
+        self.readings.update(zip(points, batch.readings, strict=True))
+        self._seen.update(dict.fromkeys(points, now))
         if batch.device:
             self._note(batch)
 

@@ -43,7 +43,6 @@ class AlarmEngine:
 
     def __init__(self, rules: RuleSet, site: Site, registry: Registry) -> None:
         self._list = Watchlist(rules, site, registry)
-        self._watches = self._list.table()
         self._consequences = Consequences(rules, Topology(site))
         self._open: dict[str, Watcher] = {}  # not normal, or shelved
         self._due: list[tuple[float, int, Callable[[float], None]]] = []
@@ -57,10 +56,9 @@ class AlarmEngine:
         self._list.identified(identity.device, identity.kind)
 
     def update(self, readings: Sequence[Reading], now: float) -> Sequence[AlarmEvent]:
-        watches = self._watches
-        for reading in readings:
-            point = reading.point
-            watch = watches[point] if point in watches else self._list.compile(point)
+        watches, unwatched = self._list.watches, self._list.unwatched
+        for reading in [r for r in readings if r.point not in unwatched]:
+            watch = watches.get(reading.point) or self._list.compile(reading.point)
             if watch is None:
                 continue
             for watcher in watch.watchers:

@@ -7,7 +7,7 @@ from dcim.model.asset import Site
 from dcim.model.metric import Registry
 from dcim.model.reading import Identity, Quality, Reading, component_of, metric_of, object_of
 from rules import cooling, racks
-from rules.boundary import Boundary
+from rules.boundary import Boundary, Leaf
 from rules.derive import Formula, Known
 from rules.usage import Ratios, Usage, window
 
@@ -55,8 +55,9 @@ class MetricEngine:
         self._site, self._registry = site, registry
         self._kinds = {d.id: d.kind for d in site.devices.values() if d.kind}
         self._latest: dict[str, Reading] = {}
-        self._cadence: dict[str, Cadence | None] = {}  # None: the point enters no formula
-        self._points: dict[str, set[str]] = {}
+        self._cadence: dict[str, Cadence] = {}  # of the meters' points
+        self._seen: set[str] = set()
+        self._points: dict[str, set[str]] = {}  # what may enter a formula, by object
         self._fresh: set[str] = set()
         self._boundary = Boundary(history_s)
         self._plan: list[Formula] = []
@@ -71,18 +72,15 @@ class MetricEngine:
 
     def update(self, readings: Sequence[Reading], now: float) -> Sequence[Reading]:
         """Note what may enter a formula. Derived readings come with the next tick."""
-        cadences, latest, fresh = self._cadence, self._latest, self._fresh
-        leaves = self._boundary.by_point
-        for reading in readings:
-            point = reading.point
-            cadence = cadences[point] if point in cadences else self._first(point)
-            if cadence is None:
-                continue
-            latest[point] = reading
-            fresh.add(point)
-            cadence.note(reading.ts)
-            if point in leaves:
-                leaves[point].take(reading)
+        points = [reading.point for reading in readings]
+        if not self._seen.issuperset(points):
+            self._meet(points)
+        self._latest.update(zip(points, readings, strict=True))
+        self._fresh.update(self._dependents.keys() & points)
+        metered = self._boundary.by_point
+        if not metered.keys().isdisjoint(points):
+            for reading in [r for r in readings if r.point in metered]:
+                self._take(metered[reading.point], reading)
         return ()
 
     def tick(self, now: float) -> Sequence[Reading]:
@@ -101,13 +99,19 @@ class MetricEngine:
             self._ratios = self._lay_out()
         return window(self._boundary, self._site, start, end)
 
-    def _first(self, point: str) -> Cadence | None:
-        wanted = metric_of(point) in INPUTS and not component_of(point).startswith(_PARTS)
-        self._cadence[point] = Cadence() if wanted else None
-        if wanted:
-            self._points.setdefault(object_of(point), set()).add(point.partition("/")[2])
-            self._ratios = None
-        return self._cadence[point]
+    def _meet(self, points: Sequence[str]) -> None:
+        """Points never seen before: what may enter a formula makes a new layout."""
+        for point in points:
+            if point in self._seen:
+                continue
+            self._seen.add(point)
+            if metric_of(point) in INPUTS and not component_of(point).startswith(_PARTS):
+                self._points.setdefault(object_of(point), set()).add(point.partition("/")[2])
+                self._ratios = None
+
+    def _take(self, leaf: Leaf, reading: Reading) -> None:
+        leaf.take(reading)
+        self._cadence.setdefault(reading.point, Cadence()).note(reading.ts)
 
     def _lay_out(self) -> Ratios:
         """Find anew what can be computed; accounts of meters already open stay open."""
@@ -122,8 +126,8 @@ class MetricEngine:
                 self._dependents.setdefault(point, []).append(formula.point)
         for point, leaf in self._boundary.by_point.items():
             if point in self._latest:
-                leaf.take(self._latest[point])
-        self._fresh.update(self._latest)
+                self._take(leaf, self._latest[point])
+        self._fresh.update(self._dependents.keys() & self._latest.keys())
         return Ratios(known, self._boundary, self._interval_of)
 
     def _formulas(self, now: float) -> list[Reading]:

@@ -35,8 +35,9 @@ class Watchlist:
     registry: Registry
     watchers: dict[str, Watcher] = field(default_factory=dict)  # by id
     causes: dict[str, list[Watcher]] = field(default_factory=dict)  # that others name, by object
+    watches: dict[str, Watch] = field(default_factory=dict)  # by point; with `unwatched`,
+    unwatched: set[str] = field(default_factory=set)  # all the points compiled so far
     _kinds: dict[str, str] = field(default_factory=dict)
-    _watches: dict[str, Watch | None] = field(default_factory=dict)
     _compiled: dict[str, list[str]] = field(default_factory=dict)  # points by object
     _limits: dict[str, LimitSource] = field(default_factory=dict)
     _starters: dict[tuple[str, Inhibit], Starter] = field(default_factory=dict)
@@ -64,29 +65,29 @@ class Watchlist:
                 self._unless.setdefault((unless.component, unless.metric), set()).add(unless)
         self._places = _places(self.site)
 
-    def table(self) -> Mapping[str, Watch | None]:
-        """Points already compiled; None where nobody watches."""
-        return self._watches
-
     def identified(self, device: str, kind: str) -> None:
         """A device's kind has become known: its points are compiled anew."""
         if self._kinds.get(device) == kind:
             return
         self._kinds[device] = kind
         for point in self._compiled.pop(device, ()):
-            self._watches.pop(point, None)
+            self.watches.pop(point, None)
+            self.unwatched.discard(point)
 
     def compile(self, point: str) -> Watch | None:
-        """Find, once, who watches a point."""
+        """Find, once, who watches a point; None where nobody does."""
         watch = Watch(
             tuple(self._watcher(rule, point) for rule in self.rules_for(point)),
             self._limit(point),
             tuple(self._starters_of(point)),
             tuple(self._gates_of(point)),
         )
-        self._watches[point] = watch if watch.watchers or watch.sources else None
         self._compiled.setdefault(object_of(point), []).append(point)
-        return self._watches[point]
+        if not watch.watchers and not watch.sources:
+            self.unwatched.add(point)
+            return None
+        self.watches[point] = watch
+        return watch
 
     def rules_for(self, point: str) -> Iterator[AlarmRule]:
         """The rules that watch a point."""

@@ -55,9 +55,8 @@ class Stream:
     # --- outlet of the hub --------------------------------------------------------------------
 
     def readings(self, readings: Sequence[Reading]) -> None:
-        pending = self._pending
-        for reading in readings:
-            pending[reading.point] = reading
+        points = [reading.point for reading in readings]
+        self._pending.update(zip(points, readings, strict=True))
 
     def alarms(self, events: Sequence[AlarmEvent]) -> None:
         self._append({}, tuple(event.alarm for event in events))

@@ -3,11 +3,12 @@
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dcim.model.metric import Registry
 from dcim.model.reading import Quality, Reading
@@ -81,15 +82,15 @@ class Recent:
 
     def write(self, readings: Sequence[Reading], mark: str) -> Refused:
         """Keep readings, once a mark, in one transaction."""
-        days, refused = self._by_day(readings)
+        readings, refused = self._storable(readings)
         with self._change() as connection:
             if mark:
                 if connection.execute("from mark").fetchall() == [(mark,)]:
                     return Refused()
                 connection.execute("delete from mark")
                 connection.execute("insert into mark values (?)", [mark])
-            for day, columns in days.items():
-                self._insert(connection, day, columns)
+            for day, rows in _by_day(readings).items():
+                self._insert(connection, day, rows)
         return refused
 
     def take(self, day: int, rows: pa.Table) -> None:
@@ -143,35 +144,48 @@ class Recent:
         for row in latest.items():
             connection.execute("insert into sealed values (?, ?)", row)
 
-    def _by_day(self, readings: Sequence[Reading]) -> tuple[dict[int, "_Columns"], Refused]:
-        days: dict[int, _Columns] = {}
-        refused = 0
-        reason = ""
-        for reading in readings:
-            ts = reading.ts
-            try:
-                value = number(reading, self._registry)
-                day = int(ts // DAY_S) if 0 <= ts < LATEST_TS else -1
-            except KeyError:
-                value, day = None, -1
-            if day < 0:
-                refused += 1
-                reason = reason or f"{reading.point}: state {reading.state!r} at {ts}"
-                continue
-            columns = days.get(day)
-            if columns is None:
-                columns = days[day] = _Columns()
-            columns.points.append(reading.point)
-            columns.ts_ms.append(int(ts * 1000 + 0.5))
-            columns.values.append(value)
-            columns.qualities.append(_CODES[reading.quality])
-            columns.reasons.append(reading.reason)
-        return days, Refused(refused, reason)
+    def _storable(self, readings: Sequence[Reading]) -> tuple[Sequence[Reading], Refused]:
+        """Without those whose time or state no store takes."""
+        unfit = [r for r in readings if not 0 <= r.ts < LATEST_TS or not self._has_number(r)]
+        if not unfit:
+            return readings, Refused()
+        first = unfit[0]
+        reason = f"{first.point}: state {first.state!r} at {first.ts}"
+        fit = [r for r in readings if 0 <= r.ts < LATEST_TS and self._has_number(r)]
+        return fit, Refused(len(unfit), reason)
 
-    def _insert(self, connection: duckdb.DuckDBPyConnection, day: int, columns: "_Columns") -> None:
-        ids = self._intern(connection, columns.points)
-        with given(connection, columns.table(ids)):
+    def _has_number(self, reading: Reading) -> bool:
+        if reading.state is None:
+            return True
+        try:
+            return reading.state in self._registry.of(reading.point).states
+        except KeyError:
+            return False
+
+    def _insert(
+        self, connection: duckdb.DuckDBPyConnection, day: int, readings: Sequence[Reading]
+    ) -> None:
+        ids = self._intern(connection, [reading.point for reading in readings])
+        with given(connection, self._table(ids, readings)):
             connection.execute(f"insert into {self._chunk(connection, day)} from given")
+
+    def _table(self, ids: list[int], readings: Sequence[Reading]) -> pa.Table:
+        """Readings as a chunk's columns."""
+        numbers = [reading.value for reading in readings]
+        if any(reading.state is not None for reading in readings):
+            numbers = [number(reading, self._registry) for reading in readings]
+        values = pa.array(numbers, pa.float64())
+        stamps = pa.array([reading.ts for reading in readings], pa.float64())
+        ms = pc.floor(pc.add(pc.multiply(stamps, 1000.0), 0.5))
+        return pa.table(
+            {
+                "series": pa.array(ids, pa.int32()),
+                "ts": pc.cast(ms, pa.int64()).cast(pa.timestamp("ms", "UTC")),
+                "value": pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64())),
+                "quality": pa.array([_CODES[r.quality] for r in readings], pa.uint8()),
+                "reason": pa.array([reading.reason for reading in readings], pa.string()),
+            }
+        )
 
     def _intern(self, connection: duckdb.DuckDBPyConnection, points: list[str]) -> list[int]:
         series = self._series
@@ -276,26 +290,18 @@ def rows_of(chunks: Sequence[int]) -> str:
     )
 
 
-@dataclass(slots=True)
-class _Columns:
-    """Rows of one day on their way into DuckDB."""
-
-    points: list[str] = field(default_factory=list)
-    ts_ms: list[int] = field(default_factory=list)
-    values: list[float | None] = field(default_factory=list)
-    qualities: list[int] = field(default_factory=list)
-    reasons: list[str | None] = field(default_factory=list)
-
-    def table(self, series: list[int]) -> pa.Table:
-        return pa.table(
-            {
-                "series": pa.array(series, pa.int32()),
-                "ts": pa.array(self.ts_ms, pa.timestamp("ms", "UTC")),
-                "value": pa.array(self.values, pa.float64()),
-                "quality": pa.array(self.qualities, pa.uint8()),
-                "reason": pa.array(self.reasons, pa.string()),
-            }
-        )
+def _by_day(readings: Sequence[Reading]) -> dict[int, Sequence[Reading]]:
+    """Readings by the day of their time, in days since 1970."""
+    if not readings:
+        return {}
+    stamps = [reading.ts for reading in readings]
+    first, last = int(min(stamps) // DAY_S), int(max(stamps) // DAY_S)
+    if first == last:
+        return {first: readings}
+    days: dict[int, list[Reading]] = {}
+    for reading in readings:
+        days.setdefault(int(reading.ts // DAY_S), []).append(reading)
+    return dict(days)
 
 
 @contextlib.contextmanager

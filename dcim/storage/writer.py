@@ -62,6 +62,19 @@ class StoreWriter:
     def readings(self, readings: Sequence[Reading]) -> None:
         """Collect; where the queue is full, the newcomers are dropped and counted."""
         queue = self._queue
+        plain = [r for r in readings if r.state is None and r.quality is not Quality.STALE]
+        if len(plain) == len(readings) <= self._limit - len(queue):
+            queue.extend(plain)
+        else:
+            self._sift(readings)
+        if len(queue) >= self._batch:
+            self._full.set()
+
+    def alarms(self, events: Sequence[AlarmEvent]) -> None:
+        """Alarms are the journal's."""
+
+    def _sift(self, readings: Sequence[Reading]) -> None:
+        queue = self._queue
         for reading in readings:
             if reading.quality is Quality.STALE:
                 # what is new is the silence, and that is now; the value's own time is stored
@@ -73,11 +86,6 @@ class StoreWriter:
                 self._states.pop(reading.point, None)  # so that its next reading is news again
                 continue
             queue.append(reading)
-        if len(queue) >= self._batch:
-            self._full.set()
-
-    def alarms(self, events: Sequence[AlarmEvent]) -> None:
-        """Alarms are the journal's."""
 
     def _news(self, reading: Reading) -> bool:
         assert reading.state is not None
