@@ -123,6 +123,7 @@ class Repeat(Strict):
     bits: Annotated[int, Field(ge=0)] = 0  # bits from one part to the next
     start: int = 1  # the first {index}
     names: tuple[str, ...] = ()  # the {name} of each
+    count_at: Address | None = None  # register (same table) that tells how many there are, 0..count
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

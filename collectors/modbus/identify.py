@@ -3,6 +3,7 @@
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
+from collectors.modbus.counts import counted
 from collectors.modbus.decode import Answer, value_of
 from collectors.modbus.frame import SENT_BY_UNIT, Read
 from collectors.modbus.profile import At, Profile
@@ -79,9 +80,9 @@ def _telling(profile: Profile) -> tuple[int, int, int, str]:
 
 
 def completed(profile: Profile) -> Generator[Read, Answer | Outage, Profile | Outage]:
-    """The profile itself; of a SunSpec device the one that its own chain of models makes."""
+    """The profile with as many parts as there are; of a SunSpec device, that of its own models."""
     if not profile.models:
-        return profile
+        return (yield from counted(profile))
     chain = yield from discover()
     return chain if isinstance(chain, Outage) else profile_of(profile, chain)
 

@@ -47,7 +47,7 @@ Example::
     metric = "temperature"
     component = "module/{index}"
     at = { address = 258, type = "i16", binary = 7 }
-    repeat = { count = 6, stride = 16, start = 1 }
+    repeat = { count = 6, stride = 16, start = 1, count_at = 256 }  # as many as 256 tells, 6 at most
     absent = [-32768]
     when = { address = 257, values = [1, 2], otherwise = "absent" }
 
@@ -146,6 +146,11 @@ class Point(base.Point):
             for bit, label in self.bits.items():
                 placed = at.model_copy(update={"bit": bit + shift})
                 yield component.replace("{name}", label), placed, when
+
+    def named(self) -> Iterator[str]:
+        """`component/metric` of every part."""
+        for component, _, _ in self.places():
+            yield f"{component}/{self.metric}" if component else self.metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +345,8 @@ class Profile(base.Profile):
             return
         if any(one.when for one in self.point):
             yield "further: no point with `when` can be moved"
+        if any(one.repeat and one.repeat.count_at is not None for one in self.point):
+            yield "further: a `count_at` is not moved"
         for at in (*(one.at for one in self.point), *(one.at for one in self.inventory)):
             if at.scale_at is not None:
                 yield f"further: {at.addresses[0]} has a `scale_at`, which is not moved"

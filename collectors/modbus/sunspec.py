@@ -85,7 +85,7 @@ def profile_of(template: Profile, chain: Sequence[Found]) -> Profile | Outage:
         number = seen[found.id] = seen.get(found.id, 0) + 1
         for point in _placed(model, found):
             own = point.model_copy(update={"component": _component(point, found.id, number, taken)})
-            taken.update(_keys(own))
+            taken.update(own.named())
             points.append(own)
     if not points:
         text = f"SunSpec models {_ids(chain)}: none of them is known"
@@ -137,13 +137,9 @@ def _component(point: Point, model: int, number: int, taken: set[str]) -> str:
         f"model/{model}/{number}/{component}",
     ):
         own = point.model_copy(update={"component": candidate.strip("/")})
-        if taken.isdisjoint(_keys(own)):
+        if taken.isdisjoint(own.named()):
             return candidate.strip("/")
     return f"model/{model}/{number}/{component}".strip("/")
-
-
-def _keys(point: Point) -> list[str]:
-    return [f"{component}/{point.metric}" for component, _, _ in point.places()]
 
 
 def _inventory(chain: Sequence[Found]) -> Iterator[Inventory]:
