@@ -1,7 +1,7 @@
 """From the number on the wire to a reading; the same rules for every protocol. Pure."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from collectors.base import Override
@@ -11,6 +11,18 @@ from dcim.model.reading import Quality, Reading
 
 _GOOD = Quality.GOOD
 _new = tuple.__new__
+
+
+def numbers(channels: Iterable["Channel"], raws: Iterable[float], ts: float) -> list[Reading]:
+    """A reading from every channel's raw number: as `Channel.number`, for half of its price."""
+    return [
+        _new(Reading, (c.address, value, ts, _GOOD, None, None, None, c.source, None))
+        if c.low <= (value := raw * c.factor + c.offset) <= c.high
+        and raw not in c.sentinels
+        and c.doubtful is None
+        else c.number(raw, ts)
+        for c, raw in zip(channels, raws, strict=True)
+    ]
 
 
 @dataclass(slots=True)

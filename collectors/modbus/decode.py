@@ -6,11 +6,11 @@ values allow, each value lands in a numbered slot, and every point knows its slo
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from collectors.decode import Channel
+from collectors.decode import Channel, numbers
 from collectors.modbus.plan import Block, Span
 from collectors.modbus.profile import At, Placed
 from dcim.model.reading import Quality, Reading
@@ -31,6 +31,7 @@ _CODES = {
 _NO_EXPONENT = -0x8000  # SunSpec's "not implemented" of a scale factor
 
 Finish = Callable[[Any], Any]
+T = TypeVar("T")
 
 
 class Answer(NamedTuple):
@@ -137,15 +138,22 @@ def _bcd(raw: int) -> float:
 # --- a plan's answers -------------------------------------------------------------------------
 
 
+Passes = list[tuple[struct.Struct, tuple[T, ...]]]  # a form, and what each of its values is for
+
+
 @dataclass(slots=True)
 class _Unpacker:
-    """Fills slots from the data of one block."""
+    """Takes the data of one block apart: plain numbers at once, all the rest into slots."""
 
-    start: int
-    passes: list[tuple[struct.Struct, tuple[int, ...]]] = field(default_factory=list)
+    plain: Passes[Channel] = field(default_factory=list)
+    passes: Passes[int] = field(default_factory=list)
     bits: list[tuple[int, int]] = field(default_factory=list)  # (offset, slot)
 
-    def run(self, data: bytes, slots: list[Any]) -> None:
+    def readings(self, data: bytes, ts: float) -> Iterator[Reading]:
+        for form, channels in self.plain:
+            yield from numbers(channels, form.unpack_from(data), ts)
+
+    def fill(self, data: bytes, slots: list[Any]) -> None:
         for form, places in self.passes:
             for place, value in zip(places, form.unpack_from(data), strict=True):
                 slots[place] = value
@@ -183,13 +191,6 @@ class _Item:
     exponent: _Value | None
     nan_absent: bool  # "not a number" says that the part is not there
 
-    @property
-    def plain(self) -> bool:
-        """A number that needs no more than its channel: the usual case, decoded in one go."""
-        conditional = self.absent or self.when is not None or self.exponent is not None
-        whole = len(self.value.slots) == 1 and self.value.finish is None
-        return whole and not conditional and self.channel.states is None
-
 
 class Program:
     """Decodes the answers to a plan's blocks; compiled anew when the plan changes."""
@@ -198,32 +199,27 @@ class Program:
         self.blocks = tuple(blocks)
         self._home = {span: index for index, block in enumerate(blocks) for span in block.spans}
         self._slots: dict[tuple[Span, str], int] = {}
-        self._items = [
-            item for placed, channel in points if (item := self._item(placed, channel)) is not None
-        ]
-        self._plain = [
-            (item.value.slots[0], item.channel.number, item.block)
-            for item in self._items
-            if item.plain
-        ]
-        self._items = [item for item in self._items if not item.plain]
-        self._unpackers = [_Unpacker(block.read.address) for block in blocks]
+        self._items: list[_Item] = []
+        plain: list[list[tuple[int, str, Channel]]] = [[] for _ in blocks]
+        for placed, channel in points:
+            if (code := _plain(placed, channel)) is None:
+                self._items += self._item(placed, channel)
+            elif (span := _spans(placed.at)[0]) in self._home:
+                plain[self._home[span]].append((self._offset(span), code, channel))
+        self._unpackers = [_Unpacker(_passes(cells)) for cells in plain]
         self._compile()
 
     def decode(self, answers: Mapping[Block, Answer]) -> tuple[list[Reading], list[str]]:
         """Readings of all blocks that were answered, and the addresses of points that are absent."""
         slots: list[Any] = [None] * len(self._slots)
         times = [0.0] * len(self.blocks)
+        readings: list[Reading] = []
         for index, block in enumerate(self.blocks):
             answer = answers.get(block)
             if answer is not None:
-                self._unpackers[index].run(answer.data, slots)
-                times[index] = answer.ts
-        readings = [
-            number(raw, times[block])
-            for slot, number, block in self._plain
-            if (raw := slots[slot]) is not None
-        ]
+                unpacker, times[index] = self._unpackers[index], answer.ts
+                readings += unpacker.readings(answer.data, answer.ts)
+                unpacker.fill(answer.data, slots)
         absent: list[str] = []
         for item in self._items:
             raw = item.value.of(slots)
@@ -241,15 +237,15 @@ class Program:
                     readings.append(reading)
         return readings, absent
 
-    def _item(self, placed: Placed, channel: Channel) -> _Item | None:
+    def _item(self, placed: Placed, channel: Channel) -> Iterator[_Item]:
         value = self._value(placed.at)
         if value is None:
-            return None
+            return
         scale_at = placed.at.scale_at
         exponent = None
         if scale_at is not None:
             exponent = self._value(At(table=placed.at.table, address=scale_at, type="i16"))
-        return _Item(
+        yield _Item(
             channel,
             replace(channel, sentinels={}),
             value,
@@ -273,6 +269,10 @@ class Program:
         code, finish = _form(at)
         return _Value((self._slot(spans[0], code),), finish)
 
+    def _offset(self, span: Span) -> int:
+        """Registers or bits from the start of its block."""
+        return span.address - self.blocks[self._home[span]].read.address
+
     def _slot(self, span: Span, code: str) -> int:
         return self._slots.setdefault((span, code), len(self._slots))
 
@@ -280,32 +280,46 @@ class Program:
         cells: list[list[tuple[int, str, int]]] = [[] for _ in self.blocks]
         for (span, code), slot in self._slots.items():
             index = self._home[span]
-            offset = span.address - self._unpackers[index].start
             if code == "bit":
-                self._unpackers[index].bits.append((offset, slot))
+                self._unpackers[index].bits.append((self._offset(span), slot))
             else:
-                cells[index].append((2 * offset, code, slot))
+                cells[index].append((self._offset(span), code, slot))
         for unpacker, values in zip(self._unpackers, cells, strict=True):
-            unpacker.passes = _passes(sorted(values))
+            unpacker.passes = _passes(values)
 
 
-def _passes(cells: Sequence[tuple[int, str, int]]) -> list[tuple[struct.Struct, tuple[int, ...]]]:
-    """As few structs as possible; a second one only where values are seen in two forms."""
-    open_passes: list[tuple[int, str, list[int]]] = []
-    for offset, code, slot in cells:
-        for number, (end, form, slots) in enumerate(open_passes):
+def _plain(placed: Placed, channel: Channel) -> str | None:
+    """The struct code of a number that needs no more than its channel: the usual case."""
+    point, at = placed.point, placed.at
+    if at.address is None or at.bits_only or channel.states is not None:
+        return None
+    if point.absent or placed.when is not None or at.scale_at is not None:
+        return None
+    code, finish = _form(at)
+    return code if finish is None else None
+
+
+def _passes(cells: Iterable[tuple[int, str, T]]) -> Passes[T]:
+    """As few structs as possible; a second one only where values are seen in two forms.
+
+    Cells: (registers from the block's start, struct code, what the value is for).
+    """
+    open_passes: list[tuple[int, str, list[T]]] = []
+    for register, code, aim in sorted(cells, key=lambda cell: cell[:2]):
+        offset = 2 * register
+        for number, (end, form, aims) in enumerate(open_passes):
             if end <= offset:
                 pad = f"{offset - end}x" if offset > end else ""
                 open_passes[number] = (
                     offset + struct.calcsize(">" + code),
                     form + pad + code,
-                    [*slots, slot],
+                    [*aims, aim],
                 )
                 break
         else:
             pad = f"{offset}x" if offset else ""
-            open_passes.append((offset + struct.calcsize(">" + code), ">" + pad + code, [slot]))
-    return [(struct.Struct(form), tuple(slots)) for _, form, slots in open_passes]
+            open_passes.append((offset + struct.calcsize(">" + code), ">" + pad + code, [aim]))
+    return [(struct.Struct(form), tuple(aims)) for _, form, aims in open_passes]
 
 
 def _conditional(item: _Item, raw: Any, ts: float, slots: Sequence[Any]) -> Reading | None:
