@@ -25,7 +25,7 @@ from dcim import __version__, log
 from dcim.api.agent import Agent as ApiAgent
 from dcim.api.app import create
 from dcim.api.stream import Stream
-from dcim.api.views import traps_out
+from dcim.api.views import trap_counts, traps_out
 from dcim.clock import Clock, SystemClock
 from dcim.config import Config, ConfigError, MissingSecret, WebhookSettings, load
 from dcim.hub import Hub
@@ -173,6 +173,7 @@ class Agent:
             store_status=self.writer.status,
             reload=self.reload,
             traps=lambda: traps_out(self.traps),
+            trap_counts=lambda: trap_counts(self.traps),
             kept=self.journal.flush,
         )
         server = _Server(

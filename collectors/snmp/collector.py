@@ -10,7 +10,7 @@ from collectors.snmp.client import Stats
 from collectors.snmp.device import Device, Surroundings
 from collectors.snmp.survey import snmp_profiles
 from collectors.snmp.transport import Counts, Transport
-from collectors.snmp.traps import hint_of
+from collectors.snmp.traps import hint_of, known_keys
 from collectors.wheel import Counters, Wheel
 from dcim.clock import Clock
 
@@ -33,6 +33,7 @@ class SnmpCollector:
         self.counts = Counts()  # of the transport
         self._targets = targets
         self._profiles = snmp_profiles(profiles)
+        self.traps = known_keys(self._profiles.values())
         self._sink = sink
         self._clock = clock
         self._wheel = wheel

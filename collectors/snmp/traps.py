@@ -18,8 +18,10 @@ from collectors.snmp.ber import (
     decode_oid,
     decode_value,
     decode_varbinds,
+    encode_oid,
     header,
     read_integer,
+    tlv,
 )
 from collectors.snmp.pdu import decode_response
 from collectors.snmp.profile import SnmpProfile, Trap, trap_key
@@ -27,6 +29,7 @@ from collectors.snmp.values import text_of
 
 TRAP_V1, INFORM, TRAP = 0xA4, 0xA6, 0xA7
 _TRAP_OID = "1.3.6.1.6.3.1.1.4.1.0"
+_NAMED_OID = tlv(OBJECT_ID, encode_oid(_TRAP_OID))
 _UP_TIME = "1.3.6.1.2.1.1.3.0"
 _STANDARD = "1.3.6.1.6.3.1.1.5"
 _ENTERPRISE_SPECIFIC = 6
@@ -77,7 +80,31 @@ def decode_notification(data: bytes, at: int, end: int) -> Notification:
     return Notification(kind, oid, rest, agent)
 
 
+def told_oid(data: bytes, at: int, end: int) -> str:
+    """The trap's OID in the PDU at `at`, without a look at anything else; Malformed."""
+    kind, start, stop = header(data, at, end)
+    if kind == TRAP_V1:
+        return _v1_head(data, start, stop)[0]
+    found = data.find(_NAMED_OID, start, stop)
+    if found < 0:
+        raise Malformed("a trap that does not say which")
+    tag, start, stop = header(data, found + len(_NAMED_OID), stop)
+    if tag != OBJECT_ID:
+        raise Malformed("a trap that does not say which")
+    return decode_oid(data[start:stop])
+
+
 def _v1(data: bytes, at: int, end: int) -> Notification:
+    oid, agent, at = _v1_head(data, at, end)
+    _, _, at = header(data, at, end)  # the time
+    tag, start, stop = header(data, at, end)
+    if tag != SEQUENCE:
+        raise Malformed("a trap without a list of varbinds")
+    return Notification(TRAP_V1, oid, tuple(_named(decode_varbinds(data, start, stop))), agent)
+
+
+def _v1_head(data: bytes, at: int, end: int) -> tuple[str, str, int]:
+    """(OID as v2 has it, the agent's address, where the time stands)."""
     tag, start, at = header(data, at, end)
     if tag != OBJECT_ID:
         raise Malformed("a trap without an enterprise")
@@ -88,14 +115,10 @@ def _v1(data: bytes, at: int, end: int) -> Notification:
     agent = str(decode_value(IP_ADDRESS, data[start:at]))
     generic, at = read_integer(data, at, end)
     specific, at = read_integer(data, at, end)
-    _, _, at = header(data, at, end)  # the time
-    tag, start, stop = header(data, at, end)
-    if tag != SEQUENCE:
-        raise Malformed("a trap without a list of varbinds")
     oid = f"{enterprise}.0.{specific}"
     if generic != _ENTERPRISE_SPECIFIC:
         oid = f"{_STANDARD}.{generic + 1}"
-    return Notification(TRAP_V1, oid, tuple(_named(decode_varbinds(data, start, stop))), agent)
+    return oid, agent, at
 
 
 def _named(varbinds: Iterable[Varbind]) -> list[tuple[str, Value]]:
@@ -118,6 +141,23 @@ def hint_of(profiles: Iterable[SnmpProfile], oid: str) -> str | None:
     if found is None:
         return None
     return f"{found.hint} ({found.about})" if found.about else found.hint
+
+
+def known_keys(profiles: Iterable[SnmpProfile]) -> frozenset[str]:
+    """The `trap_key` of every trap that any of these profiles, or the standard, knows."""
+    return frozenset(_STANDARD_HINTS).union(*(profile.trap_hints for profile in profiles))
+
+
+def is_known(keys: frozenset[str], oid: str) -> bool:
+    """Whether a trap is one of `known_keys`, by name or under a wider entry."""
+    key = trap_key(oid)
+    if key in keys:
+        return True
+    while key:
+        key = key.rpartition(".")[0]
+        if f"{key}.*" in keys:
+            return True
+    return False
 
 
 def _first(known: Iterable[Mapping[str, Trap]], key: str) -> Trap | None:
@@ -148,13 +188,15 @@ class TrapLog:
     received: int = 0
     known: int = 0
     unknown: int = 0  # no profile of the sender knows the trap, or nobody knows the sender
-    dropped: int = (
-        0  # more than can be looked at in a second; their devices are polled all the same
-    )
-    informs: int = 0
+    # more than can be looked at in a second, by reason; their devices are polled all the same
+    dropped: dict[str, int] = field(default_factory=dict)
+    informs: int = 0  # answered
     confirmations: int = 0  # polls asked for
     refused: dict[str, int] = field(default_factory=dict)  # by reason
     kinds: "OrderedDict[tuple[str, str], Seen]" = field(default_factory=OrderedDict)
+
+    def drop(self, reason: str) -> None:
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
     def refuse(self, reason: str) -> None:
         self.refused[reason] = self.refused.get(reason, 0) + 1

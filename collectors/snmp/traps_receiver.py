@@ -7,7 +7,6 @@ that no profile knows is a hint too, but a weaker one: those have the device pol
 
 import asyncio
 import socket
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -17,13 +16,20 @@ from collectors.snmp.ber import OCTETS, Malformed, header, tlv
 from collectors.snmp.message import V1, V3, Unauthentic, inside
 from collectors.snmp.pdu import RESPONSE
 from collectors.snmp.survey import user_of
-from collectors.snmp.traps import INFORM, INFORMATION, Notification, TrapLog, decode_notification
+from collectors.snmp.traps import (
+    INFORM,
+    INFORMATION,
+    Notification,
+    TrapLog,
+    decode_notification,
+    is_known,
+    told_oid,
+)
+from collectors.snmp.traps_limits import Budgets, Kind
 from collectors.snmp.traps_v3 import Engine, Inbox, Reply
 from collectors.snmp.usm import User
 from dcim.clock import Clock
 
-_A_SECOND_EACH = 200  # datagrams of one sender that are taken apart
-_A_SECOND = 2000  # of all senders
 _GATHER_S = 0.02
 _MOST_ASKED = 100  # of the devices at one address, what a trap of it means
 _BUFFER_BYTES = 4 << 20
@@ -33,6 +39,10 @@ _NAMES = {0: "1", 1: "2c", 3: "3"}
 
 class Polled(Protocol):
     """What the receiver asks of the collector."""
+
+    @property
+    def traps(self) -> frozenset[str]:
+        """What any profile knows, as `traps.known_keys`."""
 
     def devices_at(self, host: str) -> Sequence[str]: ...
 
@@ -61,8 +71,7 @@ class TrapReceiver(asyncio.DatagramProtocol):
         self._engine_file = engine_file
         self._inbox: Inbox | None = None
         self._transport: asyncio.DatagramTransport | None = None
-        self._second = 0
-        self._from: Counter[str] = Counter()  # datagrams of this second, by sender
+        self._budgets = Budgets()
         self._wanted: dict[str, bool] = {}  # to be polled, in order: by a trap that is known
         self._latest: tuple[Sequence[str], bool] = ((), False)  # added to them last
         self._flush: asyncio.TimerHandle | None = None
@@ -100,9 +109,11 @@ class TrapReceiver(asyncio.DatagramProtocol):
         """Take one apart; nothing a sender says gets further than the log and a poll."""
         host = addr[0].removeprefix("::ffff:")
         self._log.received += 1
-        if not self._affordable(host):
-            self._log.dropped += 1
-            self._confirm(self._polled.devices_at(host))
+        kind = self._kind(data)
+        dropped = self._budgets.refusal(kind, host, self._clock.now())
+        if dropped:
+            self._log.drop(dropped)
+            self._confirm(self._polled.devices_at(host), kind is not Kind.OTHER)
             return
         try:
             one, version, reply = self._opened(data)
@@ -122,15 +133,20 @@ class TrapReceiver(asyncio.DatagramProtocol):
             self._log.informs += 1
             self._send(reply, addr)
 
-    def _affordable(self, host: str) -> bool:
-        second = int(self._clock.now())
-        if second != self._second:
-            self._second = second
-            self._from.clear()
-        if self._from.total() >= _A_SECOND or self._from[host] >= _A_SECOND_EACH:
-            return False
-        self._from[host] += 1
-        return True
+    def _kind(self, data: bytes) -> Kind:
+        """Told by little of the datagram: in a storm it is all that most of them cost."""
+        try:
+            version, at, end = inside(data)
+            if version == V3:
+                assert self._inbox is not None
+                return self._inbox.kind(data)
+            _, _, at = header(data, at, end)  # the community
+            if header(data, at, end)[0] == INFORM:
+                return Kind.INFORM
+            known = is_known(self._polled.traps, told_oid(data, at, end))
+        except Malformed:
+            known = False
+        return Kind.KNOWN if known else Kind.OTHER
 
     def _opened(self, data: bytes) -> tuple[Notification, str, bytes]:
         """(what it says, version, the answer to an inform)."""

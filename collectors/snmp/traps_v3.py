@@ -14,6 +14,7 @@ from collectors.snmp import v3
 from collectors.snmp.ber import COUNTER32, OBJECT_ID, SEQUENCE, encode_integer, encode_oid, tlv
 from collectors.snmp.message import Unauthentic
 from collectors.snmp.pdu import REPORT
+from collectors.snmp.traps_limits import Kind
 from collectors.snmp.usm import KeyRing, Keys, Undecipherable, User
 from collectors.snmp.v3 import AUTHENTIC, PRIVATE, REPORTABLE, WINDOW_S, Frame, Timeline
 from dcim.model.reading import Outage, OutageKind
@@ -66,6 +67,14 @@ class Inbox:
         self._ring = KeyRing()
         self._senders: dict[bytes, Timeline] = {}
         self._salt = int.from_bytes(os.urandom(8), "big")
+
+    def kind(self, data: bytes) -> Kind:
+        """What a message claims to be; Malformed."""
+        frame = v3.parse(data)
+        asks = bool(frame.flags & REPORTABLE)
+        if frame.user not in self._users and (frame.user or not asks):
+            return Kind.OTHER
+        return Kind.INFORM if asks else Kind.V3
 
     def open(self, data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
         """(PDU, what wraps its response). Malformed, Unauthentic, or Reply."""

@@ -15,7 +15,7 @@ from dcim.live import Live
 from dcim.model.alarm import Alarm, AlarmEvent
 from dcim.model.asset import Site
 from dcim.model.metric import Registry
-from dcim.model.wire import StoreOut, TrapsOut, TrendBucket, UsageOut, WebhookOut
+from dcim.model.wire import StoreOut, TrapCountsOut, TrapsOut, TrendBucket, UsageOut, WebhookOut
 
 Action = tuple[str, tuple[AlarmEvent, ...]]
 
@@ -80,6 +80,7 @@ class Agent:
     store_status: Callable[[], StoreOut] = StoreOut
     webhooks_status: Callable[[], Sequence[WebhookOut]] = tuple
     traps: Callable[[], TrapsOut] = TrapsOut
+    trap_counts: Callable[[], TrapCountsOut] = TrapCountsOut
     reload: Callable[[], Awaitable[str]] | None = None  # what was taken over; ValueError: why not
     kept: Callable[[], bool] | None = None  # blocks until what was announced is on disk
     authority: Authority = field(default_factory=Authority)

@@ -31,8 +31,12 @@ def _lines(agent: Agent, stream: Stream) -> Iterator[str]:
     yield from _family("dcim_polls", "counter", "polls started", each("polls"))
     yield from _family("dcim_polls_late", "counter", "polls started late", each("late"))
     yield from _family("dcim_devices", "gauge", "devices configured", each("devices"))
+    yield from _family("dcim_devices_out", "gauge", "devices that give nothing", each("outage"))
     yield from _family(
-        "dcim_devices_out", "gauge", "devices that give nothing, or less than asked", each("outage")
+        "dcim_devices_degraded",
+        "gauge",
+        "devices that answer, but give less than asked or are not what they should be",
+        each("degraded"),
     )
     outages = sum(state.outages for state in agent.live.devices.values())
     yield from _family("dcim_outages", "counter", "spells of outage of any device", [({}, outages)])
@@ -42,6 +46,7 @@ def _lines(agent: Agent, stream: Stream) -> Iterator[str]:
     yield from _alarms(agent)
     yield from _store(agent)
     yield from _webhooks(agent)
+    yield from _traps(agent)
     yield from _family(
         "dcim_stream_clients", "gauge", "clients of the event stream", [({}, stream.clients)]
     )
@@ -112,6 +117,25 @@ def _webhooks(agent: Agent) -> Iterator[str]:
         "dcim_webhook_failed_attempts", "counter", "attempts that failed", each("failed_attempts")
     )
     yield from _family("dcim_webhook_dropped", "counter", "messages given up", each("dropped"))
+
+
+def _traps(agent: Agent) -> Iterator[str]:
+    counts = agent.trap_counts()
+
+    def by_reason(found: Mapping[str, int]) -> Samples:
+        return [({"reason": reason}, count) for reason, count in sorted(found.items())]
+
+    one: Samples = [({}, counts.received)]
+    yield from _family("dcim_traps_received", "counter", "datagrams at the trap port", one)
+    one = [({}, counts.known)]
+    yield from _family("dcim_traps_known", "counter", "traps whose meaning is known", one)
+    one = [({}, counts.unknown)]
+    yield from _family("dcim_traps_unknown", "counter", "traps that no profile knows", one)
+    dropped, refused = by_reason(counts.dropped_by), by_reason(counts.refused)
+    yield from _family("dcim_traps_dropped", "counter", "traps over a limit", dropped)
+    yield from _family("dcim_traps_refused", "counter", "traps not taken, by reason", refused)
+    one = [({}, counts.informs)]
+    yield from _family("dcim_informs_answered", "counter", "informs acknowledged", one)
 
 
 def _family(name: str, kind: str, help_: str, samples: Samples) -> Iterator[str]:

@@ -23,6 +23,7 @@ from dcim.model.reading import Quality, Reading, object_of, rfc3339
 from dcim.model.wire import (
     AlarmOut,
     DeviceOut,
+    DeviceOutageOut,
     EdgeOut,
     ExplainOut,
     PlaceOut,
@@ -31,6 +32,7 @@ from dcim.model.wire import (
     SiteOut,
     SlowOut,
     StatusOut,
+    TrapCountsOut,
     TrapOut,
     TrapsOut,
     alarm_out,
@@ -41,6 +43,7 @@ _CHUNK = 250  # points between two looks at the rest of the loop
 _RECENT_S = 30.0  # a device that gave something within this is not wholly out
 _SLOW_S = 0.5  # smoothed time to answer
 _MOST_SLOW = 10  # devices named
+_MOST_OUT = 10
 _time = lru_cache(1024)(rfc3339)  # the readings of a batch share theirs
 MAX_PATTERNS = 64
 MAX_PATTERN = 200
@@ -224,7 +227,8 @@ def protocols(agent: Agent) -> dict[str, ProtocolOut]:
         status = status_of(state, now)
         one.devices += 1
         one.ok += status == "ok"
-        one.outage += status in ("outage", "degraded")
+        one.degraded += status == "degraded"
+        one.outage += status == "outage"
     for protocol, count in agent.hub.counts.items():
         found.setdefault(protocol, ProtocolOut()).readings = count
     for protocol, counters in agent.polls.items():
@@ -251,6 +255,8 @@ def status(agent: Agent, user: User | None = None) -> StatusOut:
         store=agent.store_status(),
         webhooks=list(agent.webhooks_status()),
         slow=slow(agent),
+        out=out(agent),
+        traps=agent.trap_counts(),
         cpu_s=round(cost.cpu_s(), 3),
         rss_mb=round(cost.rss_mb(), 1),
         user=user.name if user else "",
@@ -263,6 +269,19 @@ def slow(agent: Agent) -> list[SlowOut]:
     found = [(one.latency_s, device) for device, one in agent.requests().items()]
     worst = nlargest(_MOST_SLOW, (each for each in found if each[0] >= _SLOW_S))
     return [SlowOut(device=device, latency_s=round(s, 3)) for s, device in worst]
+
+
+def out(agent: Agent) -> list[DeviceOutageOut]:
+    """Devices that are out, then degraded ones, so many as can be named."""
+    now, found = agent.clock.now(), []
+    for device, state in agent.live.devices.items():
+        if state.outage is not None:
+            degraded = status_of(state, now) == "degraded"
+            found.append((degraded, device, state.outage))
+    return [
+        DeviceOutageOut(device=device, outage=outage.kind, detail=outage.detail, degraded=degraded)
+        for degraded, device, outage in sorted(found, key=lambda each: each[:2])[:_MOST_OUT]
+    ]
 
 
 def qualities(agent: Agent) -> dict[Quality, int]:
@@ -325,15 +344,20 @@ def traps_out(log: TrapLog) -> TrapsOut:
         )
         for one in reversed(log.kinds.values())
     ]
-    return TrapsOut(
+    return TrapsOut(**trap_counts(log).model_dump(), traps=kinds)
+
+
+def trap_counts(log: TrapLog) -> TrapCountsOut:
+    """The trap receiver's counters."""
+    return TrapCountsOut(
         listen=log.listen,
         problem=log.problem,
         received=log.received,
         known=log.known,
         unknown=log.unknown,
-        dropped=log.dropped,
+        dropped=sum(log.dropped.values()),
+        dropped_by=dict(log.dropped),
+        refused=dict(log.refused),
         informs=log.informs,
         confirmations=log.confirmations,
-        refused=dict(log.refused),
-        traps=kinds,
     )

@@ -63,7 +63,19 @@ def status_lines(s: StatusOut) -> Iterable[str]:
     yield f"alarms    {marks}   {s.unacknowledged} not acknowledged, {s.shelved} shelved"
     for name, p in sorted(s.protocols.items()):
         late = f", {p.late} late polls" if p.late else ""
-        yield f"{name:9} {p.ok}/{p.devices} devices answer, {p.readings} readings{late}"
+        wrong = f", {p.degraded} degraded" if p.degraded else ""
+        answer = f"{p.ok + p.degraded}/{p.devices} devices answer{wrong}"
+        yield f"{name:9} {answer}, {p.readings} readings{late}"
+    for one in s.out:
+        word = "degraded" if one.degraded else "out"
+        yield f"  {one.device} {word}: {one.outage}: {one.detail}"
+    if s.traps.listen or s.traps.problem:
+        refused = sum(s.traps.refused.values())
+        yield (
+            f"traps     {s.traps.problem or s.traps.listen}, {s.traps.received} received, "
+            f"{s.traps.known} known, {s.traps.unknown} unknown, {s.traps.dropped} dropped, "
+            f"{refused} refused, {s.traps.informs} informs answered"
+        )
     if s.slow:
         named = ", ".join(f"{one.device} {one.latency_s:.1f} s" for one in s.slow)
         yield f"slow      {named}"

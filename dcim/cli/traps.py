@@ -34,9 +34,11 @@ def _summary(answer: TrapsOut) -> Iterable[str]:
         yield 'not received: set traps = "0.0.0.0:162" under [agent]'
         return
     yield (
-        f"{answer.listen}  {answer.received} received ({answer.informs} informs): "
-        f"{answer.known} known, {answer.unknown} unknown, {answer.dropped} over the limit"
+        f"{answer.listen}  {answer.received} received ({answer.informs} informs answered): "
+        f"{answer.known} known, {answer.unknown} unknown, {answer.dropped} dropped"
     )
+    for reason, count in sorted(answer.dropped_by.items()):
+        yield f"  dropped {count}: {reason}"
     for reason, count in sorted(answer.refused.items()):
         yield f"  refused {count}: {reason}"
 

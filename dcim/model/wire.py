@@ -147,6 +147,7 @@ class ProtocolOut(Wire):
 
     devices: int = 0
     ok: int = 0
+    degraded: int = 0  # they answer, but something is wrong
     outage: int = 0
     readings: int = 0  # since the start
     polls: int = 0
@@ -181,6 +182,30 @@ class SlowOut(Wire):
     latency_s: float
 
 
+class TrapCountsOut(Wire):
+    """SNMP traps and informs since the agent started."""
+
+    listen: str = ""  # empty: not switched on
+    problem: str = ""
+    received: int = 0
+    known: int = 0
+    unknown: int = 0
+    dropped: int = 0  # over a limit
+    dropped_by: dict[str, int] = {}  # by limit
+    refused: dict[str, int] = {}  # by reason
+    informs: int = 0  # answered
+    confirmations: int = 0  # polls asked for
+
+
+class DeviceOutageOut(Wire):
+    """A device that does not answer, or answers with something wrong."""
+
+    device: str
+    outage: str
+    detail: str = ""
+    degraded: bool = False
+
+
 class StatusOut(Wire):
     """How the agent itself is doing; small, sent with every second's tick."""
 
@@ -197,6 +222,8 @@ class StatusOut(Wire):
     store: StoreOut = StoreOut()
     webhooks: list[WebhookOut] = []
     slow: list[SlowOut] = []  # devices that take long to answer, the slowest first
+    out: list[DeviceOutageOut] = []  # some of the devices that are out or degraded
+    traps: TrapCountsOut = TrapCountsOut()
     cpu_s: float = 0.0  # of the agent since its start
     rss_mb: float = 0.0
     user: str = ""  # who the token belongs to
@@ -368,16 +395,7 @@ class TrapOut(Wire):
     varbinds: dict[str, str] = {}
 
 
-class TrapsOut(Wire):
+class TrapsOut(TrapCountsOut):
     """What the trap receiver has seen since the agent started."""
 
-    listen: str = ""  # empty: not switched on
-    problem: str = ""
-    received: int = 0
-    known: int = 0
-    unknown: int = 0
-    dropped: int = 0
-    informs: int = 0
-    confirmations: int = 0
-    refused: dict[str, int] = {}
     traps: list[TrapOut] = []

@@ -91,8 +91,9 @@ def _protocols(agent: StatusOut, wide: bool) -> list[tuple[str, bool]]:
     out = []
     for name, protocol in sorted(agent.protocols.items()):
         well = protocol.ok >= protocol.devices
+        answer = protocol.ok + protocol.degraded
         many = wide or not well
-        text = f"{protocol.ok}/{protocol.devices}{'' if well else '!'}" if many else "ok"
+        text = f"{answer}/{protocol.devices}{'' if well else '!'}" if many else "ok"
         out.append((f"{clean(name)} {text} " if wide else f"{clean(name)} {text}", well))
     return out
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from collectors.profile import Profile
 from collectors.snmp import v3
 from collectors.snmp.ber import OBJECT_ID, OCTETS, SEQUENCE, encode_integer, encode_oid, tlv
 from collectors.snmp.collector import SnmpCollector
-from collectors.snmp.traps import TRAP, TrapLog
+from collectors.snmp.profile import trap_key
+from collectors.snmp.traps import TRAP, TRAP_V1, TrapLog
+from collectors.snmp.traps_limits import Budgets, Kind
 from collectors.snmp.traps_receiver import TrapReceiver
 from collectors.snmp.traps_v3 import Engine
 from collectors.snmp.usm import AUTH, PRIV, KeyRing, User
@@ -35,6 +38,7 @@ class Desk:
     """Devices at 127.0.0.1, and what was asked of them."""
 
     def __init__(self) -> None:
+        self.traps = frozenset([trap_key(ON_BATTERY)])
         self.confirmed: list[str] = []
         self.unsure: list[str] = []
 
@@ -248,6 +252,12 @@ def trap_pdu(oid: str, more: bytes = b"") -> bytes:
     return tlv(TRAP, encode_integer(1) + encode_integer(0) * 2 + tlv(SEQUENCE, binds))
 
 
+def v1_pdu(specific: int) -> bytes:
+    head = tlv(OBJECT_ID, encode_oid("1.3.6.1.4.1.99999")) + tlv(0x40, bytes((192, 0, 2, 1)))
+    numbers = encode_integer(6) + encode_integer(specific) + tlv(0x43, b"\x01")
+    return tlv(TRAP_V1, head + numbers + tlv(SEQUENCE, b""))
+
+
 def v2c_trap(oid: str, more: bytes = b"") -> bytes:
     return tlv(SEQUENCE, encode_integer(1) + tlv(OCTETS, b"any") + trap_pdu(oid, more))
 
@@ -291,10 +301,68 @@ async def test_a_storm_of_10_000_traps_delays_no_poll(
         for job in jobs:
             job.cancel()
     assert log.known > 0
-    assert log.dropped > 0
+    assert sum(log.dropped.values()) == 10_000 - log.known
+    assert set(log.dropped) == {"known traps: over 100 a second from one sender"}
     assert counters.late == 0
     polls = agent.requests - asked
     assert polls <= 2 * (2 * lasted + lasted + 2)  # requests: two intervals' worth, confirmed
+
+
+STORMS = {
+    "unknown traps": [v2c_trap(f"1.3.6.1.4.1.99999.0.{n}") for n in range(3000)],
+    "traps of v1": [
+        tlv(SEQUENCE, encode_integer(0) + tlv(OCTETS, b"any") + v1_pdu(n)) for n in range(3000)
+    ],
+    "nonsense": [bytes([n % 256]) * 40 for n in range(3000)],
+    "v3 of nobody": [
+        v3.build(
+            n,
+            v3.REPORTABLE,
+            User("nobody"),
+            KeyRing().keys(User("nobody"), b"12345"),
+            (b"", 0, 0),
+            b"",
+        )
+        for n in range(3000)
+    ],
+}
+
+
+@pytest.mark.parametrize("storm", STORMS)
+async def test_a_storm_of_what_nobody_knows_starves_no_inform_and_no_known_trap(
+    receiving: Receiving, storm: str
+) -> None:
+    """All from one address, all in one second (the clock stands)."""
+    one, log, _ = receiving
+    for data in STORMS[storm]:
+        one.datagram_received(data, ("127.0.0.1", 9))
+    where = f"127.0.0.1:{one.address[1]}"
+    for options in (["-v2c", "-c", "any"], v3_options("sha256", "aes128")):
+        code, said = await netsnmp.run(
+            "snmpinform", "-t", "1", "-r", "0", *options, where, "", UNKNOWN
+        )
+        assert (code, said) == (0, "")
+    await snmptrap(one.address[1], [*v3_options("sha", ""), "-e", "0x80001f880474657374"])
+    await snmptrap(one.address[1], ["-v2c", "-c", "any"])
+    await until(lambda: log.known == 2)
+    assert log.informs == 2
+    reason = "other traps: over 100 a second from one sender"
+    assert log.dropped == {reason: len(STORMS[storm]) - 100}
+    assert len(log.kinds) <= 500
+
+
+def test_many_senders_share_the_budget_of_a_kind_and_no_other() -> None:
+    budgets = Budgets()
+    took = Counter(
+        (kind, budgets.refusal(kind, f"192.0.2.{n}", 7.0))
+        for kind in (Kind.OTHER, Kind.INFORM)
+        for n in range(250)
+        for _ in range(3)
+    )
+    for kind in (Kind.OTHER, Kind.INFORM):
+        assert took[kind, ""] == 500
+        assert took[kind, f"{kind}: over 500 a second in all"] == 250
+    assert budgets.refusal(Kind.OTHER, "192.0.2.1", 8.0) == ""
 
 
 def _storm(where: tuple[str, int], data: bytes, count: int) -> None:

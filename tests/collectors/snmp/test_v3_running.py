@@ -1,6 +1,5 @@
 """A running collector whose SNMPv3 device changes under it: keys, users, reboots, strangers."""
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,13 +8,12 @@ import pytest
 from collectors.base import Intervals, Target
 from collectors.profile import Profile
 from collectors.snmp.profile import SnmpProfile
-from collectors.snmp.transport import Transport
 from dcim.model.reading import OutageKind, Quality
 from tests.collectors.snmp import netsnmp
 from tests.collectors.snmp.netsnmp import AUTH_PASSWORD, PRIV_PASSWORD
 from tests.collectors.snmp.peers import Sink
 from tests.collectors.snmp.test_collector import collecting
-from tests.collectors.snmp.test_v3_snmpd import client_of, outage, target
+from tests.collectors.snmp.test_v3_snmpd import target
 
 PAIR = ("sha256", "aes128")
 OFTEN = Intervals(0.1, 0.2, 5)

@@ -3,9 +3,11 @@
 import httpx
 
 from collectors.snmp.traps import TRAP, Notification, TrapLog
-from dcim.api.views import traps_out
-from dcim.model.wire import TrapsOut
-from tests.dcim.api.running import Running, bearer
+from dcim.api.views import trap_counts, traps_out
+from dcim.cli.questions import status_lines
+from dcim.model.reading import Outage, OutageKind
+from dcim.model.wire import StatusOut, TrapsOut
+from tests.dcim.api.running import VOLTAGE, Running, bearer
 
 
 async def test_traps_are_told_newest_first_unknown_ones_too(
@@ -36,3 +38,45 @@ async def test_an_agent_without_a_receiver_says_so(http: httpx.AsyncClient) -> N
 
 async def test_traps_need_a_token(http: httpx.AsyncClient) -> None:
     assert (await http.get("/v1/traps")).status_code == 401
+
+
+async def test_traps_are_counted_in_metrics_and_status(
+    running: Running, http: httpx.AsyncClient
+) -> None:
+    log = TrapLog(listen="127.0.0.1:162", received=9, known=2, unknown=1, informs=1)
+    log.drop("informs: over 100 a second from one sender")
+    log.refuse("unknown user")
+    log.refuse("unknown user")
+    running.agent.trap_counts = lambda: trap_counts(log)
+    told = (await http.get("/metrics", headers=bearer("viewer"))).text
+    assert "dcim_traps_received_total 9\n" in told
+    assert "dcim_traps_known_total 2\n" in told
+    assert "dcim_traps_unknown_total 1\n" in told
+    assert 'dropped_total{reason="informs: over 100 a second from one sender"} 1\n' in told
+    assert 'dcim_traps_refused_total{reason="unknown user"} 2\n' in told
+    assert "dcim_informs_answered_total 1\n" in told
+    answer = await http.get("/v1/status", headers=bearer("viewer"))
+    lines = list(status_lines(StatusOut.model_validate(answer.json())))
+    assert (
+        "traps     127.0.0.1:162, 9 received, 2 known, 1 unknown, 1 dropped, 2 refused, "
+        "1 informs answered"
+    ) in lines
+
+
+async def test_a_device_that_is_polled_good_answers_whatever_else_is_wrong_with_it(
+    running: Running, http: httpx.AsyncClient
+) -> None:
+    conflict = Outage(OutageKind.ENGINE_ID_CONFLICT, "192.0.2.1:161 has the same engine id")
+    running.publish("ups-a", running.reading(VOLTAGE, 230.0), outage=conflict)
+    running.publish("leak-r01", outage=Outage(OutageKind.TIMEOUT, "no answer within 3 s"))
+    answer = await http.get("/v1/status", headers=bearer("viewer"))
+    status = StatusOut.model_validate(answer.json())
+    lines = list(status_lines(status))
+    assert any(line.startswith("snmp      1/1 devices answer, 1 degraded, ") for line in lines)
+    assert any(line.startswith("modbus    0/1 devices answer, ") for line in lines)
+    at = lines.index("  leak-r01 out: timeout: no answer within 3 s")
+    assert lines[at + 1] == f"  ups-a degraded: engine_id_conflict: {conflict.detail}"
+    told = (await http.get("/metrics", headers=bearer("viewer"))).text
+    assert 'dcim_devices_out{protocol="snmp"} 0\n' in told
+    assert 'dcim_devices_degraded{protocol="snmp"} 1\n' in told
+    assert 'dcim_devices_out{protocol="modbus"} 1\n' in told
