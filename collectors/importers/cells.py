@@ -212,10 +212,8 @@ def kind(text: str, signed: str = "", length: str = "") -> Kind:
         if found is None:
             raise ValueError(f"found {text!r}, expected a type like int16, uint32, float or bool")
         letter, bits = found
-        if said := re.search(r"(?<!\d)(8|16|32|64)(?!\d)", re.sub(r"754", "", bare)):
-            bits = max(int(said[1]), 16)
-            if said[1] == "8" and letter == "i":
-                raise ValueError(f"found {text!r}: state `bit` and `length`, or a 16-bit type")
+        if said := re.search(r"\d+", bare.replace("754", "")):
+            bits = 16 if said[0] == "8" and letter == "u" else int(said[0])
     if signed and letter in ("", "u", "i"):
         letter = _sign(signed)
     if letter in ("bit", "string"):

@@ -54,8 +54,11 @@ _BY_WORD = (  # words of a name -> metric, tried before all others
     ({"valve"}, "valve.state"),
     ({"door"}, "door"),
     ({"communication", "comm", "comms"}, "communication"),
-    ({"pump", "fan", "compressor", "run", "running"}, "run"),
+    ({"mode"}, "mode"),
+    ({"mode"}, "cooling.mode"),
+    ({"pump", "fan", "compressor", "run", "running", "cdu", "system", "unit"}, "run"),
 )
+_SPEAKING = ("enabled", "switch", "communication", "present", "status", "state")  # by codes alone
 _WRONG = frozenset(
     (
         *("alarm", "fault", "failure", "fail", "failed", "error", "warning", "trip", "tripped"),
@@ -64,7 +67,10 @@ _WRONG = frozenset(
 )
 _RUNS = frozenset(["run", "running", "runs", "on"])
 _PARTS = frozenset(["pump", "fan", "compressor", "unit", "system", "cdu"])
-_SAID = ("state", "status", "run", "running", "leak", "leakage", "alarm", "detection", "feedback")
+_SAID = (
+    *("state", "status", "run", "running", "leak", "leakage", "alarm"),
+    *("detection", "detected", "feedback", "sensor", "operating", "operation"),
+)
 _BITS: Mapping[str, Mapping[int, str]] = {
     "leak": {0: "dry", 1: "wet"},
     "run": {0: "stopped", 1: "running"},
@@ -87,8 +93,8 @@ def coded(labels: Mapping[int, str], metric: str) -> dict[int, str]:
 def of_labels(name: str, labels: Mapping[int, str]) -> str:
     """The metric that these labels are codes of; empty where none has them all."""
     words = set(split(name))
-    first = [metric for some, metric in _BY_WORD if some & words]
-    for metric in (*first, *(one for one in _LABELS if one != "run")):
+    by_name = [metric for some, metric in _BY_WORD if some & words]
+    for metric in by_name or _SPEAKING:
         if all(_code(label, metric) is not None for label in labels.values()):
             return metric
     return ""

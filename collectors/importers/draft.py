@@ -62,6 +62,7 @@ class Row:
     name: str
     at: dict[str, Any]
     metric: str = ""
+    guessed: bool = False  # the metric, by name and unit: an answer goes before it
     component: str = ""
     unit: str = ""
     scale: float = 1.0

@@ -57,7 +57,7 @@ _BY_UNIT = {  # unit -> metric where nothing in the name says more
     "l/min": "flow",
     "l/s": "flow",
     "l/h": "flow",
-    "m3/h": "flow",
+    "m3/h liquid": "flow",
     "gpm": "flow",
     "rpm": "speed",
     "kPa": "pressure",
@@ -205,12 +205,12 @@ def guess(name: str, unit: str) -> tuple[str, str] | None:
     metric = _metric(words, unit)
     if metric is None:
         return None
+    if metric in _ENDED and "setpoint" in words:
+        words.remove("setpoint")
+        return f"{metric}.setpoint", _component(words, _SAID_BY_NAME)
     if metric in _ENDED and (end := next((w for w in words if w in _ENDS[:4]), "")):
         metric = f"{metric}.{end}"
         words.remove(end)
-    if metric == "temperature" and "setpoint" in words:
-        metric = "temperature.setpoint"
-        words.remove("setpoint")
     return metric, _component(words, _SAID_BY_NAME)
 
 

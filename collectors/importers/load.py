@@ -93,7 +93,7 @@ def complete(draft: Draft, answers: Answers) -> None:
             draft.left_out.append(row.where())
             draft.rows.remove(row)
             continue
-        if row.metric:
+        if row.metric and not row.guessed:
             continue
         if (text := _answer_to(row.name, answers.registers)) is not None:
             answer(row, text)

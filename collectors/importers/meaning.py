@@ -13,12 +13,25 @@ from collectors.units import CONVERSIONS, conversion
 from dcim.model.metric import registry
 
 _LOOPS = {"tcs": "secondary", "secondary": "secondary", "fws": "primary", "primary": "primary"}
+_FINER = (  # metric by unit, word of the name -> metric
+    ("share", "speed", "speed.share"),
+    ("share", "level", "level"),
+    ("share", "load", "load"),
+    ("power.active", "cooling", "cooling.power"),
+    ("power.active", "heat", "heat"),
+    ("energy.active", "heat", "energy.heat"),
+    ("energy.active", "thermal", "energy.heat"),
+    ("energy.active", "cooling", "energy.heat"),
+)
+_FINER_SAID = frozenset(["level", "cooling", "heat", "thermal", "load", "capacity", "power"])
+_NO_VALUE = frozenset([0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
 _LOOP_WORDS = frozenset(["side", "loop", "circuit", "water", "facility", "rack"])
 
 
 def meaning(line: Line, row: Row) -> None:
     """Metric, component and codes, as far as the line tells."""
     row.metric, row.component = line.get("metric"), line.get("component")
+    row.guessed = not row.metric
     labels, bits = _lists(line, row)
     if row.metric and registry().get(row.metric) is None and not row.metric.startswith("x."):
         line.faults.append(f"metric: {row.metric!r} is no metric: see `dcim metrics`")
@@ -32,7 +45,7 @@ def meaning(line: Line, row: Row) -> None:
         return
     number = (row.metric and not codes.is_state(row.metric)) or row.unit
     if labels and number:  # 32767 = sensor fault
-        row.invalid |= {float(raw): text for raw, text in labels.items()}
+        row.invalid |= {_signed(raw, row): text for raw, text in labels.items()}
     elif labels or codes.is_state(row.metric):
         _state(line, row, labels)
     elif not row.metric and _single(row):
@@ -60,7 +73,7 @@ def _lists(line: Line, row: Row) -> tuple[dict[int, str], dict[int, str]]:
     for other in ("name", "description", "note"):
         text = line.get(other)
         bits, labels = cells.bits(text), cells.states(text)
-        if len(bits) > 1 or len(labels) > 1:
+        if len(bits) > 1 or len(labels) > 1 or (labels and labels.keys() <= _NO_VALUE):
             if other == "name" or not line.get("name"):
                 row.name = (
                     re.split(r"[:(,\uff1a\uff08]|\b(?:bit\s*)?\d+\s*[=:]", text)[0].strip()
@@ -68,6 +81,13 @@ def _lists(line: Line, row: Row) -> tuple[dict[int, str], dict[int, str]]:
                 )
             return ({}, bits) if len(bits) > 1 else (labels, {})
     return {}, {}
+
+
+def _signed(raw: int, row: Row) -> float:
+    """65535 of a signed register is -1."""
+    kind = str(row.at.get("type", "u16"))
+    bits = int(kind[1:]) if kind[0] == "i" else 0
+    return float(raw - (1 << bits) if bits and raw >= 1 << bits - 1 else raw)
 
 
 def _state(line: Line, row: Row, labels: dict[int, str]) -> None:
@@ -103,11 +123,20 @@ def _quantity(line: Line, row: Row) -> None:
         found = guess(line.get("description"), row.unit)
     if found is None:
         return
-    row.metric, component = found
+    row.metric, component = _finer(*found, words)
     if "differential" in component or (row.metric == "pressure" and {"dp", "differential"} & words):
         row.metric = "pressure.differential"
         component = component.replace("differential", "").replace("dp", "").strip("/_")
     row.component = row.component or _loop(component)
+
+
+def _finer(metric: str, component: str, words: set[str]) -> tuple[str, str]:
+    """What the words of plant makers tell beyond the unit: the level, the cooling power."""
+    for general, word, finer in _FINER:
+        if metric == general and word in words:
+            kept = [part for part in re.split(r"[_/]", component) if part not in _FINER_SAID]
+            return finer, re.sub(r"_(\d+)(?=_|$)", r"/\1", "_".join(kept))
+    return metric, component
 
 
 def _single(row: Row) -> bool:

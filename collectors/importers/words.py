@@ -58,6 +58,8 @@ _ENGLISH = {  # Chinese and German as plant makers write it; the longest word fi
     "设定值": "setpoint",
     "制冷量": "cooling power",
     "换热量": "heat",
+    "热量": "heat",
+    "set point": "setpoint",
     "水泵": "pump",
     "风机": "fan",
     "风扇": "fan",
@@ -109,6 +111,10 @@ _ENGLISH = {  # Chinese and German as plant makers write it; the longest word fi
     "总": "total",
     "泵": "pump",
     "阀": "valve",
+    "alarmwort": "alarm word",
+    "wärmemenge": "heat",
+    "wärme": "heat",
+    r"energie\b": "energy",
     "rücklauf": "return",
     "ruecklauf": "return",
     "vorlauf": "supply",
@@ -162,5 +168,6 @@ def english(name: str) -> str:
     for word, ours in _ENGLISH.items():
         if word[:1].isascii() or chinese:
             text = re.sub(word, f" {ours} ", text, flags=re.IGNORECASE)
-    # 1号泵 is pump 1
-    return re.sub(r"#(\d+)\s+(\w+)", r"\2 \1", text)
+    text = re.sub(r"#(\d+)\s+(\w+)", r"\2 \1", text)  # 1号泵 is pump 1
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))

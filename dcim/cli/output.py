@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import csv
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -28,13 +28,21 @@ def print_json(value: Any) -> None:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: str = "") -> None:
     """Columns as wide as their widest cell; `right`: one letter a column, r for right-aligned."""
+    for line in table_lines(header, rows, right):
+        print(line)
+
+
+def table_lines(
+    header: Sequence[str], rows: Sequence[Sequence[str]], right: str = ""
+) -> Iterator[str]:
+    """The lines of such a table."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     for row in (header, *rows):
         cells = [
             cell.rjust(width) if right[i : i + 1] == "r" else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        print("  ".join(cells).rstrip())
+        yield "  ".join(cells).rstrip()
 
 
 def print_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

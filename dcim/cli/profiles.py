@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from collectors.importers.draft import Draft, ImportFault, Row, answer
+from collectors.importers.draft import Draft, ImportFault
 from collectors.importers.guess import slug, split
-from collectors.importers.load import LEFT_OUT, Answers, complete, read, read_answers
+from collectors.importers.load import Answers, complete, read, read_answers
 from collectors.importers.write import text_of
+from dcim.cli import interview
+from dcim.cli.interview import Registers, conventions, kind, saved
 from dcim.cli.output import Stop
-from dcim.model.asset import KINDS
 
 _HEAD = ("name", "vendor", "kind")  # what a profile cannot do without
 _MOST_SHOWN = 20
@@ -58,20 +59,16 @@ def import_map(
 
     Reads rackmon JSON, phosphor-modbus JSON, SunSpec model JSON, Telegraf's modbus TOML, and CSV.
     """
+    asks = sys.stdin.isatty() if ask is None else ask
     try:
-        draft = read(file)
         given = read_answers(answers) if answers else Answers.model_validate({})
-        complete(draft, given)
-        typed = Conversation(draft, asks=sys.stdin.isatty() if ask is None else ask)
-        typed.head(file, out)
-        typed.place(given)
-        typed.registers()
-        draft.settle()
+        talk = Conversation(file, out, given, asks)
+        draft = talk.draft()
         text = text_of(draft)
     except ImportFault as fault:
         raise Stop(str(fault), 2) from None
     if save_answers is not None:
-        _write(save_answers, typed.answers())
+        _write(save_answers, talk.answers())
     target = out / f"{draft.name}.toml" if out is not None and out.is_dir() else out
     if target is None:
         sys.stdout.write(text)
@@ -81,95 +78,74 @@ def import_map(
 
 
 class Conversation:
-    """Asks for what a draft lacks, and remembers what was said."""
+    """From a file to a complete draft: what the file says, what was told, what is assumed."""
 
-    def __init__(self, draft: Draft, asks: bool) -> None:
-        self._draft = draft
-        self._asks = asks
-        self._said: dict[str, str] = {}
-        self._registers: dict[str, str] = {}
+    def __init__(self, file: Path, out: Path | None, given: Answers, asks: bool) -> None:
+        self._file, self._out, self._given, self._asks = file, out, given, asks
+        self._conventions = dict(given.conventions)
+        self._base = given.base
+        self._draft = read(file, self._conventions)
+        self._registers = Registers(self._draft)
 
-    def head(self, file: Path, out: Path | None) -> None:
+    def draft(self) -> Draft:
+        """The draft with everything told or assumed, and settled."""
+        self._settle_conventions()
+        complete(self._draft, self._given)
+        self._head()
+        self._place()
+        if self._asks:
+            self._registers.ask_open()
+            self._registers.review()
+        else:
+            self._draft.assume_units()
+        self._draft.settle()
+        return self._draft
+
+    def answers(self) -> str:
+        """What was said, as an --answers file."""
+        head = {key: getattr(self._draft, key) for key in _HEAD}
+        registers = {**self._given.registers, **self._registers.told}
+        return saved(head, self._conventions, registers, self._base)
+
+    def _settle_conventions(self) -> None:
+        """What the table as a whole leaves open: asked once, or assumed and said so."""
+        if self._draft.unsaid and self._asks:
+            self._conventions |= conventions(self._draft.unsaid)
+            self._draft = read(self._file, self._conventions)
+            self._registers = Registers(self._draft)
+            return
+        for one in self._draft.unsaid:
+            typer.echo(f"assumed: {one.assumed} (answers: [conventions] {one.key})", err=True)
+        notes = [one.assumed for one in self._draft.unsaid if one.key == "addresses"]
+        self._draft.note = "".join(f"assumed: {text}" for text in notes)
+
+    def _head(self) -> None:
         """Name, vendor and kind: told, typed in, or assumed and said so."""
-        draft = self._draft
+        draft, out = self._draft, self._out
         if out is not None and not out.is_dir():
             draft.name = out.stem
-        draft.name = draft.name or slug(file.stem)
-        while lacking := [key for key in _HEAD if not getattr(draft, key)]:
+        draft.name = slug(draft.name or self._file.stem)
+        for key in (key for key in _HEAD if not getattr(draft, key)):
+            words = set(split(f"{draft.name} {draft.model}"))
+            assumed = next((kind for word, kind in _KINDS.items() if word in words), "environment")
+            value = assumed if key == "kind" else "unknown"
             if self._asks:
-                self._ask_head(lacking[0])
+                value = kind(value) if key == "kind" else interview.ask(key, value)
             else:
-                self._assume(lacking[0])
-        draft.name = slug(draft.name)
+                typer.echo(f"assumed: {key} = {value} (state it in an --answers file)", err=True)
+            setattr(draft, key, value)
 
-    def place(self, given: Answers) -> None:
+    def _place(self) -> None:
         """Where a SunSpec model stands in this device."""
-        if not any("scale_at" in row.at for row in self._draft.rows) or given.base is not None:
+        if self._base is not None or not any("scale_at" in row.at for row in self._draft.rows):
             return
         base = _USUAL_BASE
         if self._asks:
             base = typer.prompt("Address of the model's ID register", default=base, err=True)
         else:
             typer.echo(f"assumed: the model's ID register is {base}", err=True)
-        self._said["base"] = str(base)
+        self._base = base
         complete(self._draft, Answers.model_validate({"base": base}))
-
-    def registers(self) -> None:
-        """What open registers measure."""
-        if not self._asks:
-            self._draft.assume_units()
-            return
-        open_rows = self._draft.open_rows()
-        if not open_rows:
-            return
-        typer.echo(
-            f"{len(open_rows)} registers whose meaning the map does not tell. Answer with\n"
-            "METRIC [UNIT] [COMPONENT], like: voltage mV input/L1   (`dcim metrics` lists them)\n"
-            "Enter leaves one out, q leaves out all that follow.",
-            err=True,
-        )
-        for row in open_rows:
-            if not self._ask_row(row):
-                return
-
-    def answers(self) -> str:
-        """What was said, as an --answers file."""
-        draft = self._draft
-        head = {key: getattr(draft, key) for key in _HEAD}
-        lines = [f'{key} = "{value}"' for key, value in head.items()]
-        lines += [f"{key} = {value}" for key, value in self._said.items()]
-        lines += ["", "[registers]"]
-        lines += [f'"{name}" = "{text}"' for name, text in self._registers.items()]
-        return "\n".join(lines) + "\n"
-
-    def _assume(self, key: str) -> None:
-        words = set(split(f"{self._draft.name} {self._draft.model}"))
-        kind = next((kind for word, kind in _KINDS.items() if word in words), "environment")
-        value = kind if key == "kind" else "unknown"
-        setattr(self._draft, key, value)
-        typer.echo(f"assumed: {key} = {value} (state it in an --answers file)", err=True)
-
-    def _ask_head(self, key: str) -> None:
-        hint = f" ({', '.join(sorted(KINDS))})" if key == "kind" else ""
-        value = typer.prompt(f"{key}{hint}", err=True).strip()
-        if key == "kind" and value not in KINDS:
-            typer.echo(f"no such kind: {value}", err=True)
-        else:
-            setattr(self._draft, key, value)
-
-    def _ask_row(self, row: Row) -> bool:
-        """Whether to go on asking."""
-        while True:
-            text = typer.prompt(row.where(), default="", show_default=False, err=True).strip()
-            if text == "q":
-                return False
-            try:
-                answer(row, text)
-            except ImportFault as fault:
-                typer.echo(f"  {fault}", err=True)
-                continue
-            self._registers[row.name] = text or LEFT_OUT
-            return True
 
 
 def _write(path: Path, text: str) -> None:
@@ -182,7 +158,11 @@ def _write(path: Path, text: str) -> None:
 
 def _report(draft: Draft, target: Path | None) -> None:
     where = f" -> {target}" if target is not None else ""
-    typer.echo(f"{draft.name}: {len(draft.rows)} rows of points{where}", err=True)
+    doubtful = sum(bool(row.doubtful) for row in draft.rows)
+    doubts = f", {doubtful} of them doubtful (the file says why)" if doubtful else ""
+    typer.echo(f"{draft.name}: {len(draft.rows)} rows of points{doubts}{where}", err=True)
+    for text in draft.remarks:
+        typer.echo(text, err=True)
     if draft.left_out:
         typer.echo(f"left out, {len(draft.left_out)}:", err=True)
         for text in draft.left_out[:_MOST_SHOWN]:

@@ -315,12 +315,26 @@ def test_what_is_typed_completes_the_profile(tmp_path: Path):
     out, saved = tmp_path / "typed.toml", tmp_path / "answers.toml"
     arguments = ["profiles", "import", str(file), "-o", str(out), "--save-answers", str(saved)]
     arguments.append("--ask")
-    said = "ACME\nnonsense\nmeter\nwattage\nvoltage mV input\n\n"
+    conventions = "perhaps\n0\nb\n0\nu16\n1\n"
+    registers = "wattage\n? cell\nvoltage V wrong\nb\nvoltage mV input\n-\n"
+    review = "7\n1\nvoltage V input\n\n"
+    said = f"{conventions}ACME\nnonsense\nmeter\n{registers}{review}"
     runner = CliRunner()
     result = runner.invoke(app, arguments, input=said)
     assert result.exit_code == 0, result.output
     profile = Profile.model_validate(tomllib.loads(out.read_text("utf-8")))
     assert [placed.key for placed in profile.placed] == ["input/voltage"]
+    assert profile.point[0].unit == "V"
+    assert profile.point[0].doubtful is None
+    assert "'wattage' is no metric" in result.stderr
+    assert "one of 0, 1; b goes back" in result.stderr
+    assert tomllib.loads(saved.read_text("utf-8")) == {
+        "name": "typed",
+        "vendor": "ACME",
+        "kind": "meter",
+        "conventions": {"addresses": "0", "type": "u16", "scale": "1"},
+        "registers": {"what": "voltage V input", "who": "-"},
+    }
     out.unlink()
     again = [*arguments[:5], "--answers", str(saved), "--defaults"]
     assert runner.invoke(app, again).exit_code == 0
