@@ -50,3 +50,56 @@ def test_a_leak_cable_that_cannot_tell_is_a_fault(bits, leak):
     readings = readings_of(PROFILES["rle_seahawk"], {"input": {0: bits}})
     assert readings["zone/1/leak"].state == leak
     assert (readings["zone/1/contamination/alarm"].state == "active") == bool(bits & 4)
+
+
+@pytest.mark.parametrize("name", ["orv3_bbu", "orv3_hpr_bbu"])
+def test_a_battery_module_that_may_not_carry_load_says_why(name):
+    able = {126: 100, 94: 100, 142: 98, 311: 1, 168: 0, 165: 0b10} | dict.fromkeys(
+        range(109, 121), 4000
+    )
+    readings = readings_of(PROFILES[name], {"holding": able})
+    assert readings["discharging/enabled"].state == "yes"
+    assert readings["psu/input/status"].state == "ok"
+    assert readings["battery/present"].state == "present"
+    barred = able | {165: 1 | 1 << 4, 104: 1 << 15, 168: 1 << 12, 162: 1 << 14, 110: 3300, 311: 0}
+    readings = readings_of(PROFILES[name], {"holding": barred})
+    assert readings["discharging/enabled"].state == "no"
+    assert readings["discharge_not_allowed/alarm"].state == "active"
+    assert readings["battery/failure/alarm"].state == "active"
+    assert readings["self_test/not_started/end_of_life/alarm"].state == "active"
+    assert readings["self_test/failure/alarm"].state == "active"
+    assert readings["psu/input/status"].state == "fault"
+    cells = {k: r.value for k, r in readings.items() if k.endswith("/voltage") and "cell/" in k}
+    assert min(cells, key=lambda key: cells[key] or 0) == "cell/2/voltage"
+
+
+def test_faults_of_a_capacitor_shelf_are_seen():
+    words = {153: 1 << 5, 154: 1 << 4, 155: 1, 157: 1 << 4, 164: 1 << 8}
+    readings = readings_of(PROFILES["orv3_hpr_cbu"], {"holding": words})
+    for point in (
+        "converter/fan/3",
+        "boost/input_undervoltage",
+        "charger/overcurrent",
+        "temperature/pack",
+        "daisy_chain",
+    ):
+        assert readings[f"{point}/alarm"].state == "active", point
+
+
+@pytest.mark.parametrize("address", [6561, 6562, 6563, 6564, 6565, 6569])
+def test_a_leak_that_was_stays_visible_on_the_pumping_unit(address):
+    def leaks(words):
+        readings = readings_of(PROFILES["aalc_rpu"], {"holding": words})
+        return {k: r.state for k, r in readings.items() if r.source == f"7:holding:{address}"}
+
+    ((point, state),) = leaks({address: 1}).items()
+    ((_, dry),) = leaks({}).items()
+    assert (state != dry, "leak" in point) == (True, True)
+
+
+def test_levels_and_lights_of_the_pumping_unit():
+    words = {40994: 33, 40995: 34, 41011: 35, 36887: 1 << 2}
+    readings = readings_of(PROFILES["aalc_rpu"], {"holding": words})
+    values = {r.source: r.value for r in readings.values()}
+    assert [values[f"7:holding:{a}"] for a in (40994, 40995, 41011)] == [33, 34, 35]
+    assert readings["led/leak/enabled"].state == "yes"
