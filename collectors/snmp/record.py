@@ -1,49 +1,62 @@
-"""Walks a device politely and writes what it says as a recording, without what is private.
-
-A recording is text, one object a line: `OID|TAG|VALUE`, TAG the number of the ASN.1 type with `x`
-behind it for hex (the form of snmpsim's recordings).
-"""
+"""Walks a device politely and writes what it says as a recording, without what is private."""
 
 import asyncio
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 from collectors.base import CollectError, Target
 from collectors.profile import Profile
 from collectors.snmp import pdu
-from collectors.snmp.ber import (
-    OBJECT_ID,
-    OCTETS,
-    OPAQUE,
-    Missing,
-    Value,
-    decode_oid,
-    encode_oid,
-)
+from collectors.snmp.ber import Missing, decode_oid, encode_oid, oid_parts
 from collectors.snmp.client import Client
+from collectors.snmp.identify import SYS_DESCR, SYS_OBJECT_ID
 from collectors.snmp.pdu import ErrorStatus, Response
-from collectors.snmp.record_strip import (
-    SERIAL_COLUMN,
-    SYS_CONTACT,
-    SYS_LOCATION,
-    SYS_NAME,
-    Stripper,
-    is_after,
-    jump,
-    serial_objects,
-)
+from collectors.snmp.record_known import Known
+from collectors.snmp.record_strip import Object, Private, stripped
+from collectors.snmp.recording import Part, Whose, write
 from collectors.snmp.survey import access_of, peer_of, snmp_profiles
 from collectors.snmp.transport import Transport
 from collectors.snmp.values import text_of
 from dcim.model.reading import OutageKind
 
 _START = "1.3"
-_OBJECT_ID = "1.3.6.1.2.1.1.2.0"
-_OWN_ADDRESSES = "1.3.6.1.2.1.4.20.1.1"  # ipAdEntAddr
+_ENGINE_ID = "1.3.6.1.6.3.10.2.1.1.0"  # snmpEngineID
+_OWN_ADDRESSES = ("1.3.6.1.2.1.4.20.1.1", "1.3.6.1.2.1.4.34.1.3")  # ipAdEntAddr, ipAddressIfIndex
+_LENGTHS = (4, 16)  # of an address in ipAddressTable's index, behind its type
 _MOST_OBJECTS = 500_000
 _FIRST_ROWS = 10
+# Not walked at all: neighbours, connections, users, processes, commands.
+SKIPPED = (
+    "1.3.6.1.2.1.3",  # address translation
+    "1.3.6.1.2.1.4",  # ip
+    "1.3.6.1.2.1.5",  # icmp
+    "1.3.6.1.2.1.6",  # tcp
+    "1.3.6.1.2.1.7",  # udp
+    "1.3.6.1.2.1.8",  # egp
+    "1.3.6.1.2.1.14",  # ospf
+    "1.3.6.1.2.1.15",  # bgp
+    "1.3.6.1.2.1.16",  # rmon
+    "1.3.6.1.2.1.17",  # bridge
+    "1.3.6.1.2.1.23",  # rip
+    "1.3.6.1.2.1.25.4",  # hrSWRun
+    "1.3.6.1.2.1.25.5",  # hrSWRunPerf
+    "1.3.6.1.2.1.25.6",  # hrSWInstalled
+    "1.3.6.1.2.1.31.1.4",  # ifRcvAddressTable
+    "1.3.6.1.2.1.55",  # ipv6
+    "1.3.6.1.2.1.80",  # ping
+    "1.3.6.1.2.1.88",  # event
+    "1.3.6.1.2.1.92",  # notification log
+    "1.3.6.1.4.1.9.9.23",  # Cisco's discovery protocol
+    "1.3.6.1.4.1.2021.2",  # UCD: processes
+    "1.3.6.1.4.1.2021.8",  # UCD: commands
+    "1.3.6.1.4.1.2021.15",  # UCD: files
+    "1.3.6.1.4.1.2021.16",  # UCD: log files
+    "1.3.6.1.4.1.8072.1",  # net-snmp: access control, commands
+    "1.3.6.1.6",  # SNMP itself: users, communities, receivers of traps
+    "1.3.111.2.802.1.1.13",  # LLDP
+)
 
 
 @dataclass(slots=True)
@@ -58,7 +71,7 @@ class Recorded:
     note: str = ""  # why the walk ended before the end
 
 
-Progress = Callable[[int, str], None]  # objects so far, the one just read
+Progress = Callable[[Path, int, str], None]  # file on the way, objects in it, the one just read
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,82 +88,85 @@ async def record(
     target: Target, wish: Wish, profiles: Mapping[str, Profile], progress: Progress
 ) -> Recorded:
     """Write a device's recording. CollectError where it falls silent: what came is kept,
-    and the same call goes on from there."""
+    and the same call goes on from there. OtherDevice where that was begun with another device."""
     transport = Transport(asyncio.get_running_loop())
     try:
         peer = await peer_of(target)
         client = Client(transport, peer, access_of(target, peer, transport))
         await client.knock()
-        stripper = await _stripper(client, target, wish, snmp_profiles(profiles))
-        name = wish.name or text_of((await client.get([_OBJECT_ID]))[_OBJECT_ID]) or "device"
+        whose = await _whose(client, target)
+        name = (wish.name or whose.sys_object_id).strip(".") or "device"
         wish.folder.mkdir(parents=True, exist_ok=True)
-        file = wish.folder / f"{name.strip('.')}.snmprec"
-        return await _Walk(client, stripper, wish.rate, progress).write(file)
+        part = Part(wish.folder / f"{name}.part", whose)
+        progress(part.path, len(part), part.last)
+        note = await _Walk(client, part, wish.rate, progress).run()
+        private = await _private(client, target, wish)
     finally:
         transport.close()
+    out = Recorded(part.path.with_suffix(".snmprec"), resumed=part.resumed, note=note)
+    known = Known(tuple(snmp_profiles(profiles).values()))
+    done = await asyncio.to_thread(stripped, part.objects(), private, known)
+    await asyncio.to_thread(write, out.file, done.objects)
+    part.path.unlink()
+    out.objects, out.replaced, out.guessed = len(done.objects), done.replaced, done.guessed
+    return out
 
 
-async def _stripper(
-    client: Client, target: Target, wish: Wish, profiles: Mapping[str, Profile]
-) -> Stripper:
-    """One that knows what is private to this device, whatever order it is met in."""
-    secrets = [target.url.user, target.credentials.community, target.credentials.user]
-    words = [*secrets, target.url.host, client.peer[0]]
-    named = await client.get([SYS_NAME, SYS_CONTACT, SYS_LOCATION])
-    words += [text_of(value) for value in named.values() if isinstance(value, bytes)]
-    stripper = Stripper(words, serial_objects(snmp_profiles(profiles)), wish.keep_serials)
-    for oid, value in (await client.walk([SERIAL_COLUMN, _OWN_ADDRESSES])).items():
-        if oid.startswith(_OWN_ADDRESSES):
-            stripper.learn(text_of(value))
-        else:
-            stripper.learn_serial(text_of(value))
-    return stripper
+async def _whose(client: Client, target: Target) -> Whose:
+    said = await client.get([SYS_OBJECT_ID, SYS_DESCR, _ENGINE_ID])
+    engine_id = said.get(_ENGINE_ID)
+    return Whose(
+        f"{target.url.host}:{target.url.port}",
+        text_of(said.get(SYS_OBJECT_ID)),
+        text_of(said.get(SYS_DESCR)),
+        engine_id.hex() if isinstance(engine_id, bytes) else "",
+    )
+
+
+async def _private(client: Client, target: Target, wish: Wish) -> Private:
+    """What the device is called and reached by, wherever else it says it."""
+    given = target.credentials
+    secrets = (target.url.user, given.community, given.user, given.password)
+    hosts = [target.url.host, client.peer[0]]
+    for oid in await client.walk(_OWN_ADDRESSES):
+        index = [int(arc) for arc in oid.split(".")[10:]]
+        if index[1:2] and index[1] in _LENGTHS and len(index) == index[1] + 2:
+            index = index[2:]
+        if len(index) in _LENGTHS and max(index) < 256:
+            hosts.append(str(ip_address(bytes(index))))
+    return Private((*secrets, given.auth_key, given.priv_key), tuple(hosts), wish.keep_serials)
 
 
 class _Walk:
-    """From the first object to the last, into a file that can be taken up again."""
+    """From the first object to the last, or on from where an earlier walk broke off."""
 
-    def __init__(self, client: Client, stripper: Stripper, rate: float, progress: Progress) -> None:
+    def __init__(self, client: Client, part: Part, rate: float, progress: Progress) -> None:
         self._client = client
-        self._stripper = stripper
+        self._part = part
         self._pause_s = 1 / rate
         self._progress = progress
         self._rows = _FIRST_ROWS
 
-    async def write(self, file: Path) -> Recorded:
-        part = file.with_suffix(".part")
-        out = Recorded(file)
-        at = _START
-        lines = await asyncio.to_thread(_kept, part)
-        if lines:
-            at, out.resumed = lines[-1].partition("|")[0], len(lines)
-            out.objects = len(lines)
-        with part.open("a", encoding="ascii") as sink:
-            while out.objects < _MOST_OBJECTS:
-                at = jump(at) or at
-                batch, at, out.note = await self._step(at)
-                for oid, tag, value in batch:
-                    told = self._stripper.strip(oid, tag, value)
-                    if told is not None or value is None:
-                        sink.write(line(oid, tag, told))
-                        out.objects += 1
-                sink.flush()
-                self._progress(out.objects, at)
-                if not at:
-                    break
+    async def run(self) -> str:
+        """Walk; returns why it ended before the end, where it did."""
+        part, note = self._part, ""
+        at = part.last or _START
+        while at and len(part) < _MOST_OBJECTS:
+            batch, at, note = await self._step(jump(at) or at)
+            part.add(batch)
+            self._progress(part.path, len(part), at)
+            if at:
                 await asyncio.sleep(self._pause_s)
-        part.replace(file)
-        out.replaced, out.guessed = dict(self._stripper.counts), self._stripper.guessed
-        return out
+        return note
 
-    async def _step(self, at: str) -> tuple[list[tuple[str, int, Value]], str, str]:
+    async def _step(self, at: str) -> tuple[list[Object], str, str]:
         """(objects behind `at`, where to go on: empty at the end, why it ends early)."""
         response = await self._ask(at)
         if response.status == ErrorStatus.NO_SUCH_NAME:
             return [], "", ""
         if response.status != ErrorStatus.NO_ERROR or not response.varbinds:
             return [], "", f"the device ends the walk behind {at} (error {response.status})"
-        batch: list[tuple[str, int, Value]] = []
+        batch: list[Object] = []
         for varbind in response.varbinds:
             if isinstance(varbind.value, Missing):
                 return batch, "", ""
@@ -160,7 +176,7 @@ class _Walk:
             at = oid
             if jump(oid) is not None:
                 break
-            batch.append((oid, varbind.tag, varbind.value))
+            batch.append(Object(oid, varbind.tag, varbind.value))
         return batch, at, ""
 
     async def _ask(self, at: str) -> Response:
@@ -179,27 +195,15 @@ class _Walk:
         return await self._client.ask(pdu.get_next(name))
 
 
-def _kept(part: Path) -> list[str]:
-    """The whole lines of an earlier run; a broken last one is cut off."""
-    if not part.exists():
-        return []
-    text = part.read_text("ascii")
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        part.write_text(whole, "ascii")
-    return whole.splitlines()
+def jump(oid: str) -> str | None:
+    """Where a walk goes on, if `oid` lies in a subtree that is not walked."""
+    for root in SKIPPED:
+        if oid == root or oid.startswith(f"{root}."):
+            head, _, last = root.rpartition(".")
+            return f"{head}.{int(last) + 1}"
+    return None
 
 
-def line(oid: str, tag: int, value: Value) -> str:
-    """One line of a recording."""
-    if tag == OPAQUE and isinstance(value, float):
-        value = b"\x9f\x78\x04" + struct.pack(">f", value)
-    if isinstance(value, bytes):
-        if tag == OCTETS and value.isascii() and value.decode("ascii").isprintable():
-            return f"{oid}|{tag}|{value.decode('ascii')}\n"
-        return f"{oid}|{tag}x|{value.hex()}\n"
-    if value is None:
-        return f"{oid}|{tag}|\n"
-    if tag == OBJECT_ID and not value:
-        value = "0.0"
-    return f"{oid}|{tag}|{value}\n"
+def is_after(oid: str, before: str) -> bool:
+    """Whether an object comes later in a device's order."""
+    return oid_parts(encode_oid(oid)) > oid_parts(encode_oid(before))

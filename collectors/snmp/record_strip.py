@@ -1,199 +1,277 @@
 """What a recording must not tell: secrets, people, addresses and serial numbers are taken out. Pure.
 
-Rather too much than too little; the person who records looks at the rest before sending it.
+Rather too much than too little; the person who records looks at the rest before sending it. All
+objects are looked at before the first one is changed: what is private is taken out wherever it
+stands, and the same text or number always becomes the same other one, so that tables still join.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from collectors.snmp.ber import INTEGER, IP_ADDRESS, Value, encode_oid, oid_parts
-from collectors.snmp.profile import SnmpProfile
+from collectors.snmp.ber import IP_ADDRESS, OBJECT_ID, OPAQUE, Value
+from collectors.snmp.identify import SYS_DESCR, SYS_OBJECT_ID
+from collectors.snmp.record_addresses import Addresses, Arcs, is_other_mac
+from collectors.snmp.record_known import Known
+from collectors.snmp.record_names import Names
 
-T = TypeVar("T")
-SYS_CONTACT, SYS_NAME, SYS_LOCATION = (f"1.3.6.1.2.1.1.{n}.0" for n in (4, 5, 6))
-SERIAL_COLUMN = "1.3.6.1.2.1.47.1.1.1.1.11"  # entPhysicalSerialNum
-_EMPTIED = (
-    *(SYS_CONTACT, SYS_NAME, SYS_LOCATION),
-    "1.3.6.1.2.1.33.1.1.5",  # upsIdentName
-    "1.3.6.1.2.1.33.1.1.6",  # upsIdentAttachedDevices
-    "1.3.6.1.2.1.25.1.4",  # hrSystemInitialLoadParameters: a kernel's command line
-    "1.3.6.1.2.1.25.3.8.1.2",  # hrFSMountPoint
-    "1.3.6.1.2.1.25.3.8.1.3",  # hrFSRemoteMountPoint
-    "1.3.6.1.2.1.31.1.1.1.18",  # ifAlias
-    "1.3.6.1.2.1.47.1.1.1.1.14",  # entPhysicalAlias
-    "1.3.6.1.2.1.47.1.1.1.1.15",  # entPhysicalAssetID
+_CONTACTS = frozenset(["1.3.6.1.2.1.1.4", "1.3.6.1.2.1.1.6"])  # sysContact, sysLocation
+_NAMES = frozenset(
+    [
+        "1.3.6.1.2.1.1.5",  # sysName
+        "1.3.6.1.2.1.33.1.1.5",  # upsIdentName
+        "1.3.6.1.2.1.31.1.1.1.18",  # ifAlias
+        "1.3.6.1.2.1.47.1.1.1.1.14",  # entPhysicalAlias
+        "1.3.6.1.2.1.47.1.1.1.1.15",  # entPhysicalAssetID
+    ]
 )
-# Not walked at all: neighbours, connections, users, processes, commands.
-SKIPPED = (
-    "1.3.6.1.2.1.3",  # address translation
-    "1.3.6.1.2.1.4",  # ip
-    "1.3.6.1.2.1.5",  # icmp
-    "1.3.6.1.2.1.6",  # tcp
-    "1.3.6.1.2.1.7",  # udp
-    "1.3.6.1.2.1.8",  # egp
-    "1.3.6.1.2.1.14",  # ospf
-    "1.3.6.1.2.1.15",  # bgp
-    "1.3.6.1.2.1.16",  # rmon
-    "1.3.6.1.2.1.17",  # bridge
-    "1.3.6.1.2.1.23",  # rip
-    "1.3.6.1.2.1.25.4",  # hrSWRun
-    "1.3.6.1.2.1.25.5",  # hrSWRunPerf
-    "1.3.6.1.2.1.25.6",  # hrSWInstalled
-    "1.3.6.1.2.1.55",  # ipv6
-    "1.3.6.1.2.1.80",  # ping
-    "1.3.6.1.2.1.88",  # event
-    "1.3.6.1.2.1.92",  # notification log
-    "1.3.6.1.4.1.9.9.23",  # Cisco's discovery protocol
-    "1.3.6.1.4.1.2021.2",  # UCD: processes
-    "1.3.6.1.4.1.2021.8",  # UCD: commands
-    "1.3.6.1.4.1.2021.15",  # UCD: files
-    "1.3.6.1.4.1.2021.16",  # UCD: log files
-    "1.3.6.1.4.1.8072.1",  # net-snmp: access control, commands
-    "1.3.6.1.6",  # SNMP itself: users, communities, receivers of traps
+_EMPTIED = frozenset(
+    [
+        "1.3.6.1.2.1.33.1.1.6",  # upsIdentAttachedDevices
+        "1.3.6.1.2.1.25.1.4",  # hrSystemInitialLoadParameters: a kernel's command line
+        "1.3.6.1.2.1.25.3.8.1.2",  # hrFSMountPoint
+        "1.3.6.1.2.1.25.3.8.1.3",  # hrFSRemoteMountPoint
+    ]
 )
-_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]|-\d)")
-_IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f:]{3,39}(?:%\w+)?(?![\w:])")
-_MAC = re.compile(
-    r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{2}(?:([:\-. ])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}\b"
-)
-_UNAME = re.compile(r"^(Linux|FreeBSD|OpenBSD|NetBSD|Darwin) (?!host )\S+")
-_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*")
 # Model numbers are shorter ("AP8959NA3"), or say so.
-_SERIAL = re.compile(r"(?<!MN:)\b(?=(?:[A-Z]*\d){6})[A-Z0-9]{10,}\b")
-_SHORTEST_WORD = 4  # a shorter private text is only replaced where it is the whole value
-_MAC_OCTETS = bytes.fromhex("00005e005301")  # RFC 7042: for documentation
-_MAC_TEXT, _V4, _V6 = "00:00:5E:00:53:01", "192.0.2.1", "2001:db8::1"
+_LOOKS_SERIAL = re.compile(r"(?<!MN:)\b(?=(?:[A-Z]*\d){6})[A-Z0-9]{10,}\b")
+_SAYS_SERIAL = re.compile(r"(?i)(?:\bs/?n|serial(?: ?(?:no|number|nr))?)\W{0,3}$")
+_SERIAL_DIGITS = re.compile(r"(?=(?:\D*\d){3}).{6,}")  # a shorter one is only sure where it stands
+_COUNTED_DIGITS = 4
+_MASKED = re.compile(r"(?:[^\w]|X|0(?=(?:\D*\d){4}))*(?:[^\w]|X|\d)*")  # what `masked` makes
+_SMALLEST_SERIAL = 10_000
+_ENTERPRISE_ARCS, _STANDARD_ARCS = 7, 8  # of an object's name, before anything that is an index
+_SHORTEST_SPELT = 3
+_FLOAT = 0x9F  # first octet of the floating-point numbers in an Opaque
+_PRINTABLE = range(0x20, 0x100)
+_ADDRESS = re.compile(r"[\d.]+|.*:.*")
 
 
-def masked(serial: str) -> str:
-    """The shape of a serial number: digits as 0, letters as X."""
-    return re.sub(r"[a-z]", "x", re.sub(r"[A-Z]", "X", re.sub(r"\d", "0", serial)))
+class Object(NamedTuple):
+    """One object of a device."""
+
+    oid: str  # dotted
+    tag: int  # of its ASN.1 type
+    value: Value
 
 
-def serial_objects(profiles: Mapping[str, SnmpProfile]) -> tuple[str, ...]:
-    """Objects and columns that profiles take serial numbers from."""
-    found = {SERIAL_COLUMN}
-    for profile in profiles.values():
-        for ref in profile.inventory.get("serial", ()):
-            found.add(profile.oid(ref).partition("{")[0].strip("."))
-    return tuple(sorted(oid for oid in found if oid.count(".") > 6))
+@dataclass(frozen=True, slots=True)
+class Private:
+    """What is known of a device to be private before it says anything."""
+
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # communities, users, keys
+    hosts: tuple[str, ...] = ()  # names and addresses of the device
+    keep_serials: bool = False
+
+
+@dataclass(slots=True)
+class Stripped:
+    """Objects that may be told, and what was done to them."""
+
+    objects: list[Object]
+    replaced: Counter[str] = field(default_factory=Counter)
+    guessed: list[str] = field(default_factory=list)  # objects that perhaps held serial numbers
+
+
+def stripped(objects: Iterable[Object], private: Private, known: Known) -> Stripped:
+    """The objects in order, without what is private."""
+    objects = list(objects)
+    stripper = Stripper(private, known)
+    stripper.learn(objects)
+    told: dict[Arcs, Object] = {}
+    for one in objects:
+        other = stripper.strip(one)
+        told.setdefault(_arcs(other.oid), other)
+    out = Stripped([told[arcs] for arcs in sorted(told)])
+    out.replaced, out.guessed = stripper.counts(), stripper.guessed
+    return out
 
 
 class Stripper:
-    """Takes private things out of one device's objects; learns them as it goes."""
+    """Takes private things out of one device's objects, once it has learned from all of them."""
 
-    def __init__(
-        self, words: Iterable[str], serial_objects: Iterable[str] = (), keep_serials: bool = False
-    ) -> None:
-        self.counts: Counter[str] = Counter()  # what was replaced
-        self.guessed: list[str] = []  # objects that only look as if they held a serial number
-        self._words: list[str] = []
+    def __init__(self, private: Private, known: Known) -> None:
+        self.guessed: list[str] = []
+        self._counts: Counter[str] = Counter()
+        self._known = known
+        self._keep_serials = private.keep_serials
+        self._names = Names(known.words)
+        self._addresses = Addresses()
         self._serials: set[str] = set()
-        self._serial_objects = tuple(serial_objects)
-        self._keep_serials = keep_serials
-        self._indices: list[str] = []  # private words as they stand in an index
-        for word in words:
-            self.learn(word)
+        self._serial = re.compile(r"(?!)")
+        self._masked: dict[str, str] = {}
+        for secret in filter(None, private.secrets):
+            self._names.learn_secret(secret)
+        self._hosts = [host for host in private.hosts if host]
 
-    def learn(self, word: str) -> None:
-        """Take a word out wherever it comes up from now on."""
-        word = word.strip()
-        if not word or word in self._words:
-            return
-        self._words = sorted([*self._words, word], key=len, reverse=True)
-        if len(word) >= _SHORTEST_WORD:
-            self._indices.append("." + ".".join(str(octet) for octet in word.encode()) + ".")
-        if _IPV4.fullmatch(word):
-            self._indices.append(f".{word}.")
+    def learn(self, objects: Sequence[Object]) -> None:
+        """Take up what is private in a device's objects; what is a maker's word first."""
+        for oid, _, value in objects:
+            if isinstance(value, bytes) and _below(oid, self._known.models):
+                self._names.keep(_text(value)[0])
+            elif isinstance(value, bytes) and oid == SYS_DESCR:
+                self._names.keep(_text(value)[0], words=False)
+        for host in self._hosts:
+            self._addresses.learn(host)
+            if not _ADDRESS.fullmatch(host):
+                self._names.learn_host(host)
+        for one in objects:
+            self._learn(one)
+        if self._serials:
+            ways = "|".join(map(re.escape, sorted(self._serials, key=len, reverse=True)))
+            self._serial = re.compile(ways, re.IGNORECASE)
 
-    def learn_serial(self, text: str) -> None:
-        if len(text.strip()) >= _SHORTEST_WORD:
-            self._serials.add(text.strip())
-
-    def strip(self, oid: str, tag: int, value: Value) -> Value | None:
-        """The value as it may be told; None where the line must not be written at all."""
-        if any(index in f"{oid}." for index in self._indices):
-            self.counts["private index"] += 1
-            return None
+    def _learn(self, one: Object) -> None:
+        oid, tag, value = one
+        self._addresses.learn_index(_arcs(oid), self._own_arcs(oid))
         if tag == IP_ADDRESS:
-            return value if value == "0.0.0.0" else self._counted("address", _V4)
-        if tag == INTEGER or not isinstance(value, bytes) or not value:
-            return value
-        if _below(oid, _EMPTIED):
-            return self._counted("name, contact or place", b"")
-        try:
-            text = value.decode("utf-8")
-        except UnicodeDecodeError:
-            text = None
-        if text is None or not text.rstrip("\0").isprintable():
-            return self._counted("address", _MAC_OCTETS) if _is_mac(value) else value
-        return self._text(oid, text).encode()
+            self._addresses.learn(str(value))
+        if not isinstance(value, bytes):
+            return
+        text, _ = _text(value)
+        if _below(oid, _CONTACTS):
+            self._names.learn(text)
+        elif _below(oid, _NAMES) or oid in self._known.names:
+            self._names.learn_host(text)
+        elif _below(oid, self._known.serials) and _SERIAL_DIGITS.search(text):
+            self._serials.add(text.strip("\0 \t\r\n"))
+        self._addresses.learn_text(text, _below(oid, self._known.versions))
+        self._addresses.learn_octets(value, _below(oid, self._known.macs))
 
-    def _text(self, oid: str, text: str) -> str:
-        for word in self._words:
-            if text == word or (len(word) >= _SHORTEST_WORD and word in text):
-                text = self._counted("private word", text.replace(word, "***"))
-        if not self._keep_serials:
-            text = self._without_serials(oid, text)
-        text = self._replaced("host name", _UNAME, r"\1 host", text)
-        text = self._replaced("mail address", _MAIL, "user@example.com", text)
-        text = self._replaced("address", _MAC, _MAC_TEXT, text)
-        text = _IPV4.sub(lambda m: self._address(m[0], _V4), text)
-        return _IPV6.sub(lambda m: self._address(m[0], _V6), text)
+    def strip(self, one: Object) -> Object:
+        """The object as it may be told."""
+        oid, tag, value = one
+        told = self._oid(oid)
+        if tag == OBJECT_ID and isinstance(value, str) and value and oid != SYS_OBJECT_ID:
+            value = self._oid(value)
+        elif tag == IP_ADDRESS:
+            value = self._addresses.address(str(value))
+        elif isinstance(value, bytes) and value and not (tag == OPAQUE and value[0] == _FLOAT):
+            value = self._octets(oid, told, value)
+        elif isinstance(value, int) and self._is_serial(oid) and value >= _SMALLEST_SERIAL:
+            self._counts["serial number"] += 1
+            value = 0
+        return Object(told, tag, value)
 
-    def _without_serials(self, oid: str, text: str) -> str:
-        if _below(oid, self._serial_objects):
-            self.learn_serial(text)
-            return self._counted("serial number", masked(text))
-        for serial in self._serials:
-            if serial in text:
-                text = self._counted("serial number", text.replace(serial, masked(serial)))
-        guess = _SERIAL.sub(lambda m: masked(m[0]), text)
-        if guess != text and not re.fullmatch(r"[0X]+", text):
-            self.guessed.append(oid)
-            self.counts["looks like a serial number"] += 1
-        return guess
+    def counts(self) -> Counter[str]:
+        """How many of what were replaced."""
+        addresses = Counter({"address": self._addresses.replaced})
+        return +(self._counts + self._names.counts + addresses)
 
-    def _address(self, found: str, instead: str) -> str:
-        try:
-            address = ip_address(found.partition("%")[0])
-        except ValueError:
-            return found
-        if address.is_unspecified or str(address).startswith("255."):
-            return found
-        return self._counted("address", instead)
+    def _octets(self, oid: str, told: str, value: bytes) -> bytes:
+        if _below(oid, _CONTACTS | _NAMES | _EMPTIED) or oid in self._known.names:
+            self._counts["name, contact or place"] += 1
+            return b""
+        text, codec = _text(self._addresses.octets(value))
+        if self._is_serial(oid):
+            return self._counted("serial number", text, self._instead(text)).encode(codec)
+        versions, is_mac = _below(oid, self._known.versions), _below(oid, self._known.macs)
+        text = self._names.hosts(text)
+        text = self._addresses.text(text, versions, is_mac)
+        is_model = versions or _below(oid, self._known.models)
+        text = self._without_serials(text, told, is_model and oid != SYS_DESCR)
+        return self._names.names(text).encode(codec)
 
-    def _replaced(self, what: str, pattern: re.Pattern[str], instead: str, text: str) -> str:
-        text, count = pattern.subn(instead, text)
-        if count:
-            self.counts[what] += count
-        return text
+    def _oid(self, oid: str) -> str:
+        """An object's name without the addresses and names that its index spells."""
+        start = self._own_arcs(oid)
+        arcs = list(self._addresses.index(_arcs(oid), start))
+        for at, end in _spelt(arcs, start):
+            text, codec = _text(bytes(arcs[at:end]))
+            other = self._addresses.text(self._names.text(text, same_length=True))
+            other = self._without_serials(other)
+            arcs[at:end] = other.encode(codec)[: end - at].ljust(end - at, b"x")
+        told = ".".join(map(str, arcs))
+        self._counts["index"] += told != oid
+        return told
 
-    def _counted(self, what: str, value: T) -> T:
-        self.counts[what] += 1
-        return value
+    def _own_arcs(self, oid: str) -> int:
+        """How many of an object's numbers are its own name; what comes behind may be an index."""
+        at = len(oid)
+        while at > 0:
+            if oid[:at] in self._known.objects:
+                return oid.count(".", 0, at) + 1
+            at = oid.rfind(".", 0, at)
+        return _ENTERPRISE_ARCS if oid.startswith("1.3.6.1.4.1.") else _STANDARD_ARCS
+
+    def _is_serial(self, oid: str) -> bool:
+        return not self._keep_serials and _below(oid, self._known.serials)
+
+    def _without_serials(self, text: str, told: str = "", is_model: bool = False) -> str:
+        """`told`: the object to look at, where a text only looks like a serial number."""
+        if self._keep_serials:
+            return text
+
+        def guess(match: re.Match[str]) -> str:
+            said = _SAYS_SERIAL.search(text, 0, match.start()) is not None
+            if (is_model and not said) or self._names.keeps(match[0]) or is_other_mac(match[0]):
+                return match[0]
+            return self._instead(match[0])
+
+        known = self._serial.sub(lambda match: self._instead(match[0]), text)
+        text = self._counted("serial number", text, known)
+        guessed = _LOOKS_SERIAL.sub(guess, text)
+        if guessed != text and told:
+            self.guessed.append(told)
+        return self._counted("looks like a serial number", text, guessed)
+
+    def _instead(self, serial: str) -> str:
+        """What stands for a serial number, the same for the same one."""
+        if _MASKED.fullmatch(serial):
+            return serial
+        if serial.casefold() not in self._masked:
+            self._masked[serial.casefold()] = masked(serial, len(self._masked) + 1)
+        return self._masked[serial.casefold()]
+
+    def _counted(self, what: str, text: str, told: str) -> str:
+        self._counts[what] += told != text
+        return told
 
 
-def _below(oid: str, roots: Iterable[str]) -> bool:
-    return any(oid == root or oid.startswith(f"{root}.") for root in roots)
+def masked(serial: str, number: int = 0) -> str:
+    """The shape of a serial number: letters as X, digits as 0, the last ones counting."""
+    shape = list(re.sub(r"[^\W\d_]", "X", re.sub(r"\d", "0", serial)))
+    places = [at for at, sign in enumerate(shape) if sign == "0"][-_COUNTED_DIGITS:]
+    for at, digit in zip(places, str(number)[-_COUNTED_DIGITS:].zfill(len(places)), strict=False):
+        shape[at] = digit
+    return "".join(shape)
 
 
-def _is_mac(value: bytes) -> bool:
-    return len(value) == len(_MAC_OCTETS) and any(value)
+def _text(octets: bytes) -> tuple[str, str]:
+    """Octets as text that can be turned back, and how."""
+    if len(octets) > 3 and len(octets) % 2 == 0:
+        for codec, letters in (("utf-16-le", octets[::2]), ("utf-16-be", octets[1::2])):
+            if not any(octets[codec == "utf-16-le" :: 2]) and all(letters):
+                return octets.decode(codec), codec
+    try:
+        return octets.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        return octets.decode("latin-1"), "latin-1"
 
 
-def jump(oid: str) -> str | None:
-    """Where a walk goes on, if `oid` lies in a subtree that is not walked."""
-    for root in SKIPPED:
-        if oid == root or oid.startswith(f"{root}."):
-            head, _, last = root.rpartition(".")
-            return f"{head}.{int(last) + 1}"
-    return None
+def _spelt(arcs: Sequence[int], start: int) -> Iterator[tuple[int, int]]:
+    """Where an index spells a text: three numbers or more that are letters and signs."""
+    at = start
+    while at < len(arcs):
+        end = at
+        while end < len(arcs) and arcs[end] in _PRINTABLE:
+            end += 1
+        if end - at >= _SHORTEST_SPELT:
+            yield at, end
+        at = end + 1
 
 
-def is_after(oid: str, before: str) -> bool:
-    """Whether an object comes later in a device's order."""
-    return oid_parts(encode_oid(oid)) > oid_parts(encode_oid(before))
+def _arcs(oid: str) -> Arcs:
+    return tuple(map(int, oid.split(".")))
+
+
+def _below(oid: str, roots: frozenset[str]) -> bool:
+    """Whether an object is one of these or below one."""
+    at = len(oid)
+    while at > 0:
+        if oid[:at] in roots:
+            return True
+        at = oid.rfind(".", 0, at)
+    return False

@@ -8,8 +8,8 @@ import pytest
 from collectors.base import CollectError, Target, parse_url
 from collectors.profile import Profile
 from collectors.snmp.ber import INTEGER, OCTETS, OPAQUE
-from collectors.snmp.record import Recorded, Wish, line, record
-from collectors.snmp.record_strip import Stripper, masked
+from collectors.snmp.record import Recorded, Wish, record
+from collectors.snmp.recording import OtherDevice, line, parsed
 from collectors.snmp.survey import probe
 from dcim.clock import ManualClock
 from fixtures.peers.replay import Recording, ReplayAgent
@@ -34,6 +34,7 @@ PRIVATE = b"""\
 1.3.6.1.4.1.318.1.1.6.0|4|firmware v6.4.0.1 of 2024-05-01, 12:30:45
 1.3.6.1.4.1.318.1.1.7.0|4|Model AP8959NA3, 230 V
 1.3.6.1.4.1.318.1.1.8.0|4|10.20.30.40
+1.3.6.1.4.1.318.1.1.9.0|4|made as ZZ0123456789
 1.3.6.1.6.3.18.1.1.1.2.1.97|4|s3cret-word
 """
 SECRETS = (
@@ -71,11 +72,16 @@ async def made(
     one: Target,
     folder: Path,
     profiles: dict[str, Profile],
-    progress: Callable[[int, str], None] = lambda _objects, _oid: None,
+    progress: Callable[[Path, int, str], None] = lambda _part, _objects, _oid: None,
     keep_serials: bool = False,
 ) -> Recorded:
     wish = Wish(folder, "acme", rate=10_000, keep_serials=keep_serials)
     return await record(one, wish, profiles, progress)
+
+
+def pull_the_plug(_part: Path, objects: int, _oid: str) -> None:
+    if objects >= 10:
+        raise ConnectionAbortedError
 
 
 async def test_nothing_private_is_in_a_recording(
@@ -121,10 +127,6 @@ async def test_a_recording_probes_like_its_device(
 async def test_a_broken_recording_is_taken_up_where_it_broke(
     agent: ReplayAgent, tmp_path: Path, profiles: dict[str, Profile]
 ) -> None:
-    def pull_the_plug(objects: int, _oid: str) -> None:
-        if objects >= 10:
-            raise ConnectionAbortedError
-
     with pytest.raises(ConnectionAbortedError):
         await made(wanted(agent.port, "ups"), tmp_path, profiles, pull_the_plug)
     part = tmp_path / "acme.part"
@@ -132,6 +134,87 @@ async def test_a_broken_recording_is_taken_up_where_it_broke(
     done = await made(wanted(agent.port, "ups"), tmp_path, profiles)
     assert done.resumed == 10
     assert done.file.read_bytes() == UPS
+    assert not part.exists()
+
+
+async def test_a_recording_taken_up_tells_of_both_halves(
+    device: ReplayAgent, tmp_path: Path, profiles: dict[str, Profile]
+) -> None:
+    whole = await made(wanted(device.port), tmp_path / "whole", profiles)
+    begun: list[int] = []
+    with pytest.raises(ConnectionAbortedError):
+        await made(wanted(device.port), tmp_path, profiles, pull_the_plug)
+    done = await made(
+        wanted(device.port), tmp_path, profiles, lambda _part, objects, _oid: begun.append(objects)
+    )
+    assert done.resumed == begun[0] >= 10
+    assert (done.objects, done.replaced) == (whole.objects, whole.replaced)
+    assert done.guessed == whole.guessed == ["1.3.6.1.4.1.318.1.1.9.0"]
+    assert done.file.read_bytes() == whole.file.read_bytes()
+
+
+async def test_a_walk_under_way_is_for_its_owner_only(
+    device: ReplayAgent, tmp_path: Path, profiles: dict[str, Profile]
+) -> None:
+    with pytest.raises(ConnectionAbortedError):
+        await made(wanted(device.port), tmp_path, profiles, pull_the_plug)
+    part = tmp_path / "acme.part"
+    assert part.stat().st_mode & 0o077 == 0
+    assert NAME not in part.read_text("ascii").splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("oid", "tag", "value"),
+    [
+        ("1.3.6.1.2.1.1.1.0", "4", "Another card"),
+        ("1.3.6.1.2.1.1.2.0", "6", "1.3.6.1.4.1.99999"),
+        ("1.3.6.1.6.3.10.2.1.1.0", "4x", "8000000001020304"),
+    ],
+)
+async def test_another_device_does_not_go_on_with_a_walk(
+    agent: ReplayAgent,
+    tmp_path: Path,
+    profiles: dict[str, Profile],
+    oid: str,
+    tag: str,
+    value: str,
+) -> None:
+    with pytest.raises(ConnectionAbortedError):
+        await made(wanted(agent.port, "ups"), tmp_path, profiles, pull_the_plug)
+    before = (tmp_path / "acme.part").read_bytes()
+    agent.recordings["ups"].set(oid, tag, value)  # another one has the address now
+    with pytest.raises(OtherDevice) as refused:
+        await made(wanted(agent.port, "ups"), tmp_path, profiles)
+    assert "Acme UPS card" in str(refused.value)
+    assert value in str(refused.value)
+    assert (tmp_path / "acme.part").read_bytes() == before
+    assert not (tmp_path / "acme.snmprec").exists()
+
+
+async def test_a_device_that_moved_is_known_by_its_engine_id(
+    agent: ReplayAgent, tmp_path: Path, profiles: dict[str, Profile]
+) -> None:
+    async def goes_on() -> bool:
+        with pytest.raises(ConnectionAbortedError):
+            await made(wanted(agent.port, "ups"), tmp_path, profiles, pull_the_plug)
+        async with await ReplayAgent(agent.recordings).start() as moved:
+            try:
+                return (await made(wanted(moved.port, "ups"), tmp_path, profiles)).resumed >= 10
+            except OtherDevice:
+                return False
+
+    assert not await goes_on()
+    (tmp_path / "acme.part").unlink()
+    agent.recordings["ups"].set("1.3.6.1.6.3.10.2.1.1.0", "4x", "8000000001020304")
+    assert await goes_on()
+
+
+async def test_a_file_of_unknown_origin_is_not_gone_on_with(
+    agent: ReplayAgent, tmp_path: Path, profiles: dict[str, Profile]
+) -> None:
+    (tmp_path / "acme.part").write_text("1.3.6.1.2.1.1.1.0|4|who knows\n", "ascii")
+    with pytest.raises(OtherDevice, match="does not say whose"):
+        await made(wanted(agent.port, "ups"), tmp_path, profiles)
 
 
 async def test_a_silent_device_leaves_no_recording(
@@ -164,13 +247,4 @@ async def test_a_device_that_goes_in_circles_ends(
 )
 def test_lines_are_those_of_snmpsim(tag: int, value: float | bytes, expected: str) -> None:
     assert line("1.3.6", tag, value) == expected
-
-
-def test_a_serial_number_keeps_its_shape() -> None:
-    assert masked("QS12-34b") == "XX00-00x"
-
-
-def test_a_short_community_is_only_taken_for_itself() -> None:
-    stripper = Stripper(["ups"])
-    assert stripper.strip("1.3.6.1.4.1.9", OCTETS, b"ups") == b"***"
-    assert stripper.strip("1.3.6.1.4.1.9", OCTETS, b"groups of cells") == b"groups of cells"
+    assert line(*parsed(expected)) == expected
