@@ -55,7 +55,7 @@ def read(path: Path, conventions: Mapping[str, str] | None = None) -> Draft:
         elif path.suffix in (".toml", ".conf"):
             data = tomllib.loads(path.read_text("utf-8"))
             if telegraf.is_map(data):
-                return telegraf.read(data, source)
+                return telegraf.read(data, source, conventions)
         elif path.suffix in (".csv", ".txt", ".tsv", ".xlsx"):
             return table.read(path, source, conventions)
     except OSError as error:
@@ -105,6 +105,8 @@ def complete(draft: Draft, answers: Answers) -> None:
 
 
 def _answer_to(name: str, registers: Mapping[str, str]) -> str | None:
+    if name in registers:
+        return registers[name]
     return next((text for pattern, text in registers.items() if fnmatchcase(name, pattern)), None)
 
 

@@ -6,8 +6,9 @@ Source: influxdata/telegraf plugins/inputs/modbus README.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from collectors.importers.draft import Draft, Row
+from collectors.importers.draft import Draft, ImportFault, Row
 from collectors.importers.guess import named_unit, slug
+from collectors.importers.unsaid import one_of_devices
 
 _TABLES = {
     "coil": "coil",
@@ -32,7 +33,11 @@ _TYPES = {
     "FLOAT64-IEEE": "f64",
     "FIXED": "i",
     "UFIXED": "u",
+    "BIT": "u16",
+    "UINT8L": "u16",
+    "UINT8H": "u16",
 }
+_BYTES = {"UINT8L": 0, "UINT8H": 8}  # first bit
 _ORDERS = {  # (word order, byte order)
     "AB": ("big", "big"),
     "BA": ("big", "little"),
@@ -51,26 +56,46 @@ def is_map(data: Mapping[str, Any]) -> bool:
     return "modbus" in data.get("inputs", {}) or any(k in data for k in _TABLES)
 
 
-def read(data: Mapping[str, Any], source: str) -> Draft:
-    """A draft of the first device; the fields of others are left out, and said so."""
+def read(
+    data: Mapping[str, Any], source: str, conventions: Mapping[str, str] | None = None
+) -> Draft:
+    """A draft of one device, the first unless told; fields of others are left out, and said so."""
     plugins = data["inputs"]["modbus"] if "inputs" in data else [data]
-    plugin = plugins[0]
+    found = [(plugin, one) for plugin in plugins for one in _fields(plugin)]
+    devices = list(dict.fromkeys(device for _, (device, *_) in found))
+    if not devices:
+        raise ImportFault("no fields in inputs.modbus")
+    told = (conventions or {}).get("device", "")
+    if told and not (told.isdecimal() and 1 <= int(told) <= len(devices)):
+        raise ImportFault(f"device: found {told!r}, expected 1..{len(devices)}")
+    wanted = devices[int(told or "1") - 1]
+    plugin = next(plugin for plugin, (device, *_) in found if device == wanted)
     draft = Draft(source, name=slug(str(plugin.get("name", ""))) if plugin.get("name") else "")
+    draft.link = _link(plugin)
+    if len(devices) > 1 and not told:
+        draft.unsaid.append(one_of_devices(devices))
+    for _, (device, table, field, order) in found:
+        row = _row(table, field, order) if device == wanted else None
+        if row is not None:
+            draft.rows.append(row)
+        elif device == wanted:
+            kind = field.get("data_type") or field.get("type") or "no type"
+            draft.left_out.append(f"{field.get('name')}: {kind}")
+        else:
+            draft.left_out.append(f"{field.get('name')}: of another device, {device}")
+    return draft
+
+
+def _link(plugin: Mapping[str, Any]) -> dict[str, Any]:
+    link: dict[str, Any] = {}
     if "baud_rate" in plugin:
-        draft.link = {"baud": plugin["baud_rate"], "parity": plugin.get("parity", "N")}
+        link = {"baud": plugin["baud_rate"], "parity": plugin.get("parity", "N")}
     workarounds = plugin.get("workarounds", {})
     if pause := workarounds.get("pause_after_connect"):
-        draft.link["connect_delay_s"] = _seconds(pause)
-    found = [one for section in plugins for one in _fields(section)]
-    for device, table, field, order in found:
-        row = _row(table, field, order)
-        if device != found[0][0]:
-            draft.left_out.append(f"{field.get('name')}: of another device, {device}")
-        elif row is None:
-            draft.left_out.append(f"{field.get('name')}: {field.get('data_type') or field['type']}")
-        else:
-            draft.rows.append(row)
-    return draft
+        link["connect_delay_s"] = _seconds(pause)
+    if pause := workarounds.get("pause_between_requests"):
+        link["request_delay_s"] = _seconds(pause)
+    return link
 
 
 def _fields(plugin: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any], str]]:
@@ -99,7 +124,8 @@ def _row(table: str, field: Mapping[str, Any], order: str) -> Row | None:
     if table in ("coil", "discrete"):
         first = address[0] if isinstance(address, list) else address
         return Row(field["name"], {"table": table, "address": first})
-    kind = _TYPES.get(str(field.get("data_type") or field.get("type")))
+    said = str(field.get("data_type") or field.get("type"))
+    kind = _TYPES.get(said)
     if kind is None:
         return None
     words = address if isinstance(address, list) else [address]
@@ -116,6 +142,8 @@ def _row(table: str, field: Mapping[str, Any], order: str) -> Row | None:
     at |= {"byte_order": "little"} if byte_order == "little" else {}
     if "bit" in field:
         at["bit"] = field["bit"]
+    if said in _BYTES:
+        at |= {"bit": _BYTES[said], "width": 8}
     unit = named_unit(field["name"])
     return Row(field["name"], at, unit=unit, scale=float(field.get("scale") or 1.0))
 

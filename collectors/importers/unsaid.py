@@ -1,6 +1,6 @@
 """What a register table as a whole does not say, asked once instead of for every line. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -15,10 +15,20 @@ class Unsaid:
     assumed: str  # one line for people who are not asked
 
 
+def one_of_devices(devices: Sequence[str]) -> Unsaid:
+    return Unsaid(
+        "device",
+        f"The file tells of {len(devices)} devices, a profile of one. Which one?",
+        {str(number): device for number, device in enumerate(devices, 1)},
+        "1",
+        f"device 1 of {len(devices)}, {devices[0]}; import again for the others",
+    )
+
+
 def addresses_from(count: int) -> Unsaid:
     return Unsaid(
         "addresses",
-        f"{count} addresses: is the first register of the device number 0 (as on the wire) or 1?",
+        f"Is the first register of the device number 0 (as on the wire) or 1 ({count} addresses)?",
         {"0": "as on the wire", "1": "counted from 1: 101 is 100 on the wire"},
         "0",
         "addresses are those on the wire, counted from 0",
@@ -42,7 +52,7 @@ def addresses_classic(example: str, table: str, wire: int) -> Unsaid:
 def no_scale(count: int, example: str) -> Unsaid:
     return Unsaid(
         "scale",
-        f"{count} whole numbers come without a scale ({example}). Is it 1?",
+        f"Whole numbers without a scale: {count} ({example}). Is it 1?",
         {"1": "yes, all of them", "doubtful": "nobody knows: mark them doubtful"},
         "doubtful",
         f"a scale of 1 for {count} numbers that give none: marked doubtful",
@@ -52,10 +62,10 @@ def no_scale(count: int, example: str) -> Unsaid:
 def factors(count: int, example: str) -> Unsaid:
     return Unsaid(
         "factors",
-        f"{count} numbers have a scale above 1 ({example}). What does one do with the register?",
+        f"Numbers with a scale above 1: {count} ({example}). What is done with the register?",
         {
-            "multiply": "register x 10",
-            "divide": "register / 10",
+            "multiply": "register x 10, for a scale of 10",
+            "divide": "register / 10, for a scale of 10",
             "doubtful": "nobody knows: multiply, and mark them doubtful",
         },
         "doubtful",
@@ -66,7 +76,7 @@ def factors(count: int, example: str) -> Unsaid:
 def no_type(count: int, example: str) -> Unsaid:
     return Unsaid(
         "type",
-        f"{count} numbers come without a type ({example}). Which 16 bits are they?",
+        f"Numbers without a type: {count} ({example}). Which 16 bits are they?",
         {"u16": "without a sign", "i16": "with a sign", "doubtful": "nobody knows: u16, doubtful"},
         "doubtful",
         f"u16 for {count} numbers that give no type: marked doubtful",
@@ -76,7 +86,7 @@ def no_type(count: int, example: str) -> Unsaid:
 def no_word_order(count: int, example: str) -> Unsaid:
     return Unsaid(
         "word_order",
-        f"{count} numbers are longer than a register ({example}). Which word stands first?",
+        f"Numbers longer than a register: {count} ({example}). Which word stands first?",
         {
             "big": "the high word (ABCD)",
             "little": "the low word (CDAB)",
