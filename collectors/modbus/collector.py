@@ -10,8 +10,10 @@ from collectors.modbus.device import Context, Device, identity_of, why_identifie
 from collectors.modbus.endpoint import Endpoint, Script
 from collectors.modbus.frame import Read
 from collectors.modbus.identify import completed, identify, implausible, read_inventory
+from collectors.modbus.plan import Block
 from collectors.modbus.profile import Link, Profile
 from collectors.modbus.registers import GROUPS, Registers
+from collectors.profile import Group
 from collectors.profile import Profile as AnyProfile
 from collectors.wheel import Counters, Wheel
 from dcim.clock import Clock
@@ -132,15 +134,33 @@ def _look(
     inventory = yield from read_inventory(profile)
     if isinstance(inventory, Outage):
         return ProbeResult(nobody, [], inventory, plan=registers.described())
-    readings: list[Reading] = []
-    outage: Outage | None = None
-    for group in GROUPS:
-        result = yield from registers.read(group)
-        readings += result.readings
-        outage = outage or result.outage
-        if result.outage is not None and not result.alive:
-            break
+    readings, outage = yield from _read_once(registers)
     why = why_identified(profile, given, inventory)
     identity = identity_of(device, profile, candidates, inventory, why)
     doubt = implausible(profile, device, {reading.point: reading for reading in readings})
     return ProbeResult(identity, readings, outage or doubt, plan=registers.described())
+
+
+def _read_once(
+    registers: Registers,
+) -> Generator[Read, Answer | Outage, tuple[list[Reading], Outage | None]]:
+    """Every point of the device; what was not answered keeps its place as a `bad` reading."""
+    readings: list[Reading] = []
+    outage: Outage | None = None
+    unanswered: dict[Group, dict[Block, Outage]] = {}
+    dead: Outage | None = None
+    for group in GROUPS:
+        if dead is not None:
+            unanswered[group] = dict.fromkeys(registers.blocks(group), dead)
+            continue
+        result = yield from registers.read(group)
+        readings += result.readings
+        outage = outage or result.outage
+        unanswered[group] = result.unanswered
+        if result.outage is not None and not result.alive:
+            dead = result.outage
+    if readings:
+        ts = max(reading.ts for reading in readings)
+        for group, blocks in unanswered.items():
+            readings += registers.lost(group, blocks, ts)
+    return readings, outage

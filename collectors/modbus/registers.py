@@ -42,6 +42,7 @@ class Result:
     outage: Outage | None = None
     alive: bool = False  # the unit answered at least once, be it by an exception
     changed: bool = False  # other points are there, or gone, than before
+    unanswered: dict[Block, Outage] = field(default_factory=dict)  # and what came instead
 
 
 ReadScript = Generator[Read, Answer | Outage, Result]
@@ -128,12 +129,19 @@ class Registers:
         while poll.pending:
             block = poll.pending.popleft()
             poll.take(block, (yield block.read))
-        result = Result(alive=poll.alive, outage=poll.outage)
+        result = Result(alive=poll.alive, outage=poll.outage, unanswered=poll.unanswered)
         if not poll.gives_up:
             self._missing |= poll.refused
             self._settle(group, poll, result)
             yield from self._check_torn(group, poll, result)
+        if not poll.answers and poll.outage is not None:
+            result.unanswered = dict.fromkeys(program.blocks, poll.outage)
         return result
+
+    def lost(self, group: Group, unanswered: Mapping[Block, Outage], ts: float) -> list[Reading]:
+        """The points of reads that gave no answer, each `bad` with the reason."""
+        why = {span: said.detail for block, said in unanswered.items() for span in block.spans}
+        return self._bad(group, why, ts)
 
     def _settle(self, group: Group, poll: "_Poll", result: Result) -> None:
         """Take over a changed plan, and decode."""
@@ -147,7 +155,9 @@ class Registers:
             self._absent[group] = absent
             result.changed = True
         if poll.answers and poll.failed:
-            result.readings.extend(self._unreadable(group, poll))
+            why = {span: text for block, text in poll.failed.items() for span in block.spans}
+            ts = max(answer.ts for answer in poll.answers.values())
+            result.readings.extend(self._bad(group, why, ts))
         failing = bool(poll.failed)
         if poll.complete:
             if self._failing[group] and not failing:
@@ -161,10 +171,8 @@ class Registers:
             self._programs[group] = Program(points, plan(spans, self._link))
         return self._programs[group]
 
-    def _unreadable(self, group: Group, poll: "_Poll") -> list[Reading]:
-        """Points that the device says it cannot give now."""
-        why = {span: text for block, text in poll.failed.items() for span in block.spans}
-        ts = max(answer.ts for answer in poll.answers.values())
+    def _bad(self, group: Group, why: Mapping[Span, str], ts: float) -> list[Reading]:
+        """Points that need a span which could not be read."""
         return [
             one.bad(why[span], ts)
             for placed, one in self._points[group]
@@ -202,6 +210,7 @@ class _Poll:
     kept: list[Block] = field(default_factory=list)  # the plan as it turns out
     answers: dict[Block, Answer] = field(default_factory=dict)
     failed: dict[Block, str] = field(default_factory=dict)  # values the device cannot give now
+    unanswered: dict[Block, Outage] = field(default_factory=dict)
     refused: set[Span] = field(default_factory=set)  # values it does not have
     outage: Outage | None = None
     alive: bool = False
@@ -228,15 +237,18 @@ class _Poll:
         else:
             self.outage = reply
             self.kept.append(block)
+            self.unanswered[block] = reply
             self.strikes += 1
             if reply.kind not in NONSENSE or self.strikes >= _STRIKES:
                 self.kept.extend(self.pending)
+                self.unanswered |= dict.fromkeys(self.pending, reply)
                 self.pending.clear()
 
     def _refused(self, block: Block, reply: Outage) -> None:
         if reply.kind is OutageKind.BUSY:
             self.outage = self.outage or reply
             self.kept.append(block)
+            self.unanswered[block] = reply
             return
         halves = () if reply.kind is OutageKind.ILLEGAL_FUNCTION else bisected(block)
         if halves:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import pytest
 
-from collectors.base import CollectError, Target
+from collectors.base import CollectError, ProbeResult, Target
 from collectors.modbus.collector import ModbusCollector, probe
 from collectors.modbus.decode import Answer
 from collectors.modbus.device import Context, Device
@@ -466,3 +466,47 @@ async def test_probes_of_units_behind_one_gateway_share_its_connection():
         found = {t.device: r async for t, r in probe_all(targets, meters, SystemClock())}
     assert [found[f"dev-{unit}"].readings[0].value for unit in range(1, 9)] == list(range(1, 9))
     assert server.connections == 1
+
+
+async def _refusing(kind: int, at: int) -> ProbeResult:
+    """A probe of the meter by a device that gives this exception for one of its registers."""
+
+    async def reply(_: Peer, transaction: int, unit: int, pdu: bytes) -> bytes:
+        function, address, count = struct.unpack(">BHH", pdu)
+        if address <= at < address + count:
+            return framed(transaction, unit, bytes((function | 0x80, kind)))
+        return framed(transaction, unit, answer(METER_WORDS, pdu))
+
+    async with peer(reply) as server:
+        url = f"modbus://127.0.0.1:{server.port}/1?gap=0&timeout_s=0.2"
+        return await probe(target(url, "test"), {"test": METER}, SystemClock())
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "lost", "said"),
+    [
+        (6, 20, {"load"}, "busy (exception 6)"),
+        (6, 11, {"voltage", "current"}, "busy (exception 6)"),
+        (6, 10, {"frequency"}, "busy (exception 6)"),
+        (4, 10, {"frequency"}, "device failure (exception 4)"),
+        (11, 11, {"voltage", "current", "load"}, "exception 11"),
+    ],
+)
+async def test_what_a_probe_could_not_read_keeps_its_place(kind, at, lost, said):
+    result = await _refusing(kind, at)
+    assert result.outage is not None
+    by_metric = {reading.metric: reading for reading in result.readings}
+    assert by_metric.keys() == {"frequency", "voltage", "current", "load"}
+    assert {m for m, r in by_metric.items() if r.quality is Quality.BAD} == lost
+    assert all(said in str(by_metric[metric].reason) for metric in lost)
+    assert all(by_metric[metric].source for metric in lost)
+
+
+async def test_a_device_that_gives_nothing_is_an_error_and_no_list_of_bad_readings():
+    async def reply(_: Peer, transaction: int, unit: int, pdu: bytes) -> bytes:
+        return framed(transaction, unit, bytes((pdu[0] | 0x80, 6)))
+
+    async with peer(reply) as server:
+        url = f"modbus://127.0.0.1:{server.port}/1?gap=0"
+        result = await probe(target(url, "test"), {"test": METER}, SystemClock())
+    assert (result.readings, result.outage and result.outage.kind) == ([], OutageKind.BUSY)
