@@ -19,6 +19,7 @@ def main() -> None:
     devices = {f"leak-{n}": Device(f"leak-{n}", "row-1") for n in range(POINTS)}
     engine = AlarmEngine(load(builtin()), replace(site, devices=devices), registry())
     readings = [Reading(f"{device}/leak", None, 0.0, state="dry") for device in devices]
+    engine.meet(reading.point for reading in readings)
     engine.update(readings, 0.0)
     rules, bare, ticks = [], [], []
     for round_ in range(1, ROUNDS + 1):

@@ -68,7 +68,7 @@ class Plant:
         self.metrics: MetricEngine = (
             before.metrics
             if before is not None and before.config.site == config.site
-            else MetricEngine(config.site, config.registry)
+            else MetricEngine(config.site, config.registry, agent.live.readings)
         )
         self.alarms = AlarmEngine(read_rules(config), config.site, config.registry)
         self.webhooks: Webhooks = make_webhooks(

@@ -1,6 +1,6 @@
 """The way of one batch: live, metrics and alarms at once and in this order; then the outlets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from dcim.clock import Clock
@@ -12,6 +12,8 @@ from dcim.model.reading import Batch, Identity, Reading
 class Metrics(Protocol):
     """Derived readings (rules.metrics)."""
 
+    def meet(self, points: Iterable[str]) -> None: ...
+
     def identified(self, identity: Identity) -> None: ...
 
     def update(self, readings: Sequence[Reading], now: float) -> Sequence[Reading]: ...
@@ -21,6 +23,8 @@ class Metrics(Protocol):
 
 class Alarms(Protocol):
     """Alarm states (rules.alarms)."""
+
+    def meet(self, points: Iterable[str]) -> None: ...
 
     def identified(self, identity: Identity) -> None: ...
 
@@ -58,6 +62,7 @@ class Hub:
         self.counts: dict[str, int] = {}  # readings by protocol since the start
         self.published_at: float | None = None  # the last batch or outage of a device
         self.ticked_at: float | None = None
+        self._meet(live.readings)  # after a reload there are some
 
     def identified(self, identity: Identity) -> None:
         self._live.identified(identity)
@@ -69,7 +74,7 @@ class Hub:
 
     def publish(self, batch: Batch) -> None:
         now = self._clock.now()
-        self._live.update(batch, now)
+        self._meet(self._live.update(batch, now))
         self.published_at = now
         if batch.protocol:
             self.counts[batch.protocol] = self.counts.get(batch.protocol, 0) + len(batch.readings)
@@ -80,7 +85,7 @@ class Hub:
         """Once a second: what has gone stale, what a window gives, what a delay ends."""
         now = self.ticked_at = self._clock.now()
         stale = list(self._live.stale(now))
-        self._live.mark(stale)
+        self._meet(self._live.mark(stale))
         derived = [*self._metrics.update(stale, now), *self._metrics.tick(now)]
         self._process(stale, derived, [], now)
         self._emit((), self._alarms.tick(now))
@@ -88,6 +93,11 @@ class Hub:
     def announce(self, events: Sequence[AlarmEvent]) -> None:
         """Changes that a person made (acknowledge, shelve, reset), by way of the API."""
         self._emit((), events)
+
+    def _meet(self, points: Iterable[str]) -> None:
+        """Points of devices that are new here."""
+        self._metrics.meet(points)
+        self._alarms.meet(points)
 
     def _process(
         self,
@@ -97,7 +107,7 @@ class Hub:
         now: float,
     ) -> None:
         if derived:
-            self._live.update(Batch("", now, derived), now)
+            self._alarms.meet(self._live.update(Batch("", now, derived), now))
             readings = [*readings, *derived]
         events.extend(self._alarms.update(readings, now))
         self._emit(readings, events)

@@ -1,6 +1,6 @@
 """The latest reading of every point, and how each device is doing; knows what has gone stale."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dcim import log
@@ -56,12 +56,15 @@ class Live:
             self._forget(point)
         self.devices.pop(device, None)
 
-    def update(self, batch: Batch, now: float) -> None:
+    def update(self, batch: Batch, now: float) -> Sequence[str]:
+        """Take over a batch; gives the points that are new here."""
         points = [reading.point for reading in batch.readings]
+        new = [point for point in points if point not in self.readings]
         self.readings.update(zip(points, batch.readings, strict=True))
         self._seen.update(dict.fromkeys(points, now))
         if batch.device:
             self._note(batch)
+        return new
 
     def stale(self, now: float) -> Iterable[Reading]:
         """Readings that have just gone stale: old value, old time, and the reason."""
@@ -76,10 +79,11 @@ class Live:
                 since = rfc3339(self._seen[point])[11:19]
                 yield old._replace(quality=Quality.STALE, reason=f"no answer since {since}Z")
 
-    def mark(self, readings: Iterable[Reading]) -> None:
-        """Take over stale readings; they are not answers."""
-        for reading in readings:
-            self.readings[reading.point] = reading
+    def mark(self, readings: Sequence[Reading]) -> Sequence[str]:
+        """Take over stale readings, which are not answers; gives the points that are new here."""
+        new = [reading.point for reading in readings if reading.point not in self.readings]
+        self.readings.update((reading.point, reading) for reading in readings)
+        return new
 
     def points_of(self, device: str) -> frozenset[str]:
         return self._points_of.get(device, frozenset())

@@ -52,15 +52,18 @@ class AlarmEngine:
 
     # --- what the hub calls -------------------------------------------------------------------
 
+    def meet(self, points: Iterable[str]) -> None:
+        """New points: who watches them? Before their first reading, and again after a reload."""
+        for point in points:
+            self._list.compile(point)
+
     def identified(self, identity: Identity) -> None:
         self._list.identified(identity.device, identity.kind)
 
     def update(self, readings: Sequence[Reading], now: float) -> Sequence[AlarmEvent]:
-        watches, unwatched = self._list.watches, self._list.unwatched
-        for reading in [r for r in readings if r.point not in unwatched]:
-            watch = watches.get(reading.point) or self._list.compile(reading.point)
-            if watch is None:
-                continue
+        watches = self._list.watches
+        for reading in [r for r in readings if r.point in watches]:
+            watch = watches[reading.point]
             for watcher in watch.watchers:
                 if watcher.sample(reading, now):
                     self._changed(watcher, now)

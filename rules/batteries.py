@@ -29,6 +29,11 @@ class Batteries:
     def points(self) -> tuple[str, ...]:
         return tuple(point for group in self._points for point in group)
 
+    @property
+    def inputs(self) -> set[str]:
+        """All points that are looked up."""
+        return {*self.points, *(f"{object_of(point)}/mode" for point in self.points)}
+
     def charge_w(self, latest: Mapping[str, Reading]) -> float:
         """Power into all batteries; negative while they discharge."""
         charge_w = 0.0

@@ -1,6 +1,6 @@
 """The metric engine: inputs noted as they come, derived readings computed once a second."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dcim.model.asset import Site
@@ -49,14 +49,23 @@ class Cadence:
 
 
 class MetricEngine:
-    """All derived readings of a site. Pure but for its own state: `now` is passed in."""
+    """All derived readings of a site. Pure but for its own state: `now` is passed in.
 
-    def __init__(self, site: Site, registry: Registry, history_s: float = 4 * 3600.0) -> None:
-        self._site, self._registry = site, registry
+    `readings` are the latest of all points, from which a new layout takes what it starts with.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        registry: Registry,
+        readings: Mapping[str, Reading],
+        history_s: float = 4 * 3600.0,
+    ) -> None:
+        self._site, self._registry, self._readings = site, registry, readings
         self._kinds = {d.id: d.kind for d in site.devices.values() if d.kind}
-        self._latest: dict[str, Reading] = {}
+        self._inputs: set[str] = set()  # of formulas and ratios
+        self._latest: dict[str, Reading] = {}  # of the inputs, and what the formulas gave
         self._cadence: dict[str, Cadence] = {}  # of the meters' points
-        self._seen: set[str] = set()
         self._points: dict[str, set[str]] = {}  # what may enter a formula, by object
         self._fresh: set[str] = set()
         self._boundary = Boundary(history_s)
@@ -65,6 +74,16 @@ class MetricEngine:
         self._ratios: Ratios | None = None
         self._window_at = 0.0
 
+    def meet(self, points: Iterable[str]) -> None:
+        """New points: those that may enter a formula make a new layout."""
+        for point in points:
+            if metric_of(point) not in INPUTS or component_of(point).startswith(_PARTS):
+                continue
+            tail, known = point.partition("/")[2], self._points.setdefault(object_of(point), set())
+            if tail not in known:
+                known.add(tail)
+                self._ratios = None
+
     def identified(self, identity: Identity) -> None:
         if self._kinds.get(identity.device) != identity.kind:
             self._kinds[identity.device] = identity.kind
@@ -72,15 +91,13 @@ class MetricEngine:
 
     def update(self, readings: Sequence[Reading], now: float) -> Sequence[Reading]:
         """Note what may enter a formula. Derived readings come with the next tick."""
-        points = [reading.point for reading in readings]
-        if not self._seen.issuperset(points):
-            self._meet(points)
-        self._latest.update(zip(points, readings, strict=True))
-        self._fresh.update(self._dependents.keys() & points)
-        metered = self._boundary.by_point
-        if not metered.keys().isdisjoint(points):
-            for reading in [r for r in readings if r.point in metered]:
-                self._take(metered[reading.point], reading)
+        inputs, metered = self._inputs, self._boundary.by_point
+        for reading in [r for r in readings if r.point in inputs]:
+            point = reading.point
+            self._latest[point] = reading
+            self._fresh.add(point)
+            if point in metered:
+                self._take(metered[point], reading)
         return ()
 
     def tick(self, now: float) -> Sequence[Reading]:
@@ -99,16 +116,6 @@ class MetricEngine:
             self._ratios = self._lay_out()
         return window(self._boundary, self._site, start, end)
 
-    def _meet(self, points: Sequence[str]) -> None:
-        """Points never seen before: what may enter a formula makes a new layout."""
-        for point in points:
-            if point in self._seen:
-                continue
-            self._seen.add(point)
-            if metric_of(point) in INPUTS and not component_of(point).startswith(_PARTS):
-                self._points.setdefault(object_of(point), set()).add(point.partition("/")[2])
-                self._ratios = None
-
     def _take(self, leaf: Leaf, reading: Reading) -> None:
         leaf.take(reading)
         self._cadence.setdefault(reading.point, Cadence()).note(reading.ts)
@@ -124,11 +131,14 @@ class MetricEngine:
         for formula in self._plan:
             for point in formula.inputs:
                 self._dependents.setdefault(point, []).append(formula.point)
+        ratios = Ratios(known, self._boundary, self._interval_of)
+        self._inputs = {*self._dependents, *self._boundary.by_point, *ratios.inputs}
+        self._latest |= {p: self._readings[p] for p in self._inputs & self._readings.keys()}
         for point, leaf in self._boundary.by_point.items():
             if point in self._latest:
                 self._take(leaf, self._latest[point])
         self._fresh.update(self._dependents.keys() & self._latest.keys())
-        return Ratios(known, self._boundary, self._interval_of)
+        return ratios
 
     def _formulas(self, now: float) -> list[Reading]:
         """Evaluate what depends on anything new, in the order laid out."""

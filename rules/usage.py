@@ -175,6 +175,17 @@ class Ratios:
             capacity_kw = sum(rack.limit_kw or 0.0 for rack in racks)
         self._least_w = max(1000 * IT_MIN_SHARE * capacity_kw, 1.0)
 
+    @property
+    def inputs(self) -> set[str]:
+        """All points that are looked up."""
+        rates = {
+            rate
+            for groups in (self._boundary.groups, self._boundary.halls)
+            for group in groups.values()
+            for rate in group.rates
+        }
+        return rates | self._batteries.inputs
+
     def live(self, latest: Mapping[str, Reading], now: float) -> list[Reading]:
         """Power of the last seconds: total, by role; PUE of the site and partial PUE of its halls."""
         readings = []

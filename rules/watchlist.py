@@ -28,17 +28,16 @@ class Watch:
 
 @dataclass(slots=True)
 class Watchlist:
-    """All watchers of a site. A point that nobody watches is remembered as such."""
+    """All watchers of a site, and what they watch of the points met so far."""
 
     rules: RuleSet
     site: Site
     registry: Registry
     watchers: dict[str, Watcher] = field(default_factory=dict)  # by id
     causes: dict[str, list[Watcher]] = field(default_factory=dict)  # that others name, by object
-    watches: dict[str, Watch] = field(default_factory=dict)  # by point; with `unwatched`,
-    unwatched: set[str] = field(default_factory=set)  # all the points compiled so far
+    watches: dict[str, Watch] = field(default_factory=dict)  # by point; none where nobody watches
     _kinds: dict[str, str] = field(default_factory=dict)
-    _compiled: dict[str, list[str]] = field(default_factory=dict)  # points by object
+    _compiled: dict[str, dict[str, None]] = field(default_factory=dict)  # points by object
     _limits: dict[str, LimitSource] = field(default_factory=dict)
     _starters: dict[tuple[str, Inhibit], Starter] = field(default_factory=dict)
     _gates: dict[tuple[str, Unless], Gate] = field(default_factory=dict)
@@ -70,24 +69,25 @@ class Watchlist:
         if self._kinds.get(device) == kind:
             return
         self._kinds[device] = kind
-        for point in self._compiled.pop(device, ()):
-            self.watches.pop(point, None)
-            self.unwatched.discard(point)
+        for point in self._compiled.pop(device, {}):
+            self.compile(point)
 
-    def compile(self, point: str) -> Watch | None:
-        """Find, once, who watches a point; None where nobody does."""
+    def compile(self, point: str) -> None:
+        """Find, once, who watches a point."""
+        compiled = self._compiled.setdefault(object_of(point), {})
+        if point in compiled:
+            return
+        compiled[point] = None
         watch = Watch(
             tuple(self._watcher(rule, point) for rule in self.rules_for(point)),
             self._limit(point),
             tuple(self._starters_of(point)),
             tuple(self._gates_of(point)),
         )
-        self._compiled.setdefault(object_of(point), []).append(point)
-        if not watch.watchers and not watch.sources:
-            self.unwatched.add(point)
-            return None
-        self.watches[point] = watch
-        return watch
+        if watch.watchers or watch.sources:
+            self.watches[point] = watch
+        else:
+            self.watches.pop(point, None)
 
     def rules_for(self, point: str) -> Iterator[AlarmRule]:
         """The rules that watch a point."""

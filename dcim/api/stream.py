@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar, cast
 
 from dcim.clock import Clock
@@ -20,14 +21,23 @@ _FLUSH_S = 1.0
 _SEQ_PER_S = 1000  # a restarted agent counts on from above every number it has ever used
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Delta:
     """What has changed: latest readings by point, alarms in order; `tick`: a second is over."""
 
     seq: int
-    points: dict[str, Reading]
+    batches: Sequence[Sequence[Reading]]  # as they came
     alarms: tuple[Alarm, ...]
     tick: bool = False
+
+    @property
+    def readings(self) -> int:
+        return sum(map(len, self.batches))
+
+    @cached_property
+    def points(self) -> dict[str, Reading]:
+        """Made when the first client asks: mostly there is none."""
+        return {reading.point: reading for batch in self.batches for reading in batch}
 
 
 class Resync(Exception):
@@ -44,7 +54,7 @@ class Stream:
         self.resyncs = 0  # clients that were too slow
         self.closed = False
         self.max_clients = clients
-        self._pending: dict[str, Reading] = {}
+        self._pending: list[Sequence[Reading]] = []
         self._ring: deque[Delta] = deque()
         self._held = 0  # readings in the ring
         self._most_readings, self._most_deltas = readings, deltas
@@ -55,11 +65,10 @@ class Stream:
     # --- outlet of the hub --------------------------------------------------------------------
 
     def readings(self, readings: Sequence[Reading]) -> None:
-        points = [reading.point for reading in readings]
-        self._pending.update(zip(points, readings, strict=True))
+        self._pending.append(readings)
 
     def alarms(self, events: Sequence[AlarmEvent]) -> None:
-        self._append({}, tuple(event.alarm for event in events))
+        self._append((), tuple(event.alarm for event in events))
 
     # --- the agent's side ---------------------------------------------------------------------
 
@@ -71,8 +80,8 @@ class Stream:
 
     def flush(self) -> None:
         """End a second: its latest readings become one delta."""
-        points, self._pending = self._pending, {}
-        self._append(points, (), tick=True)
+        batches, self._pending = self._pending, []
+        self._append(batches, (), tick=True)
 
     def close(self) -> None:
         """End every client's stream."""
@@ -122,15 +131,16 @@ class Stream:
         self._clients -= 1
 
     def _append(
-        self, points: dict[str, Reading], alarms: tuple[Alarm, ...], tick: bool = False
+        self, batches: Sequence[Sequence[Reading]], alarms: tuple[Alarm, ...], tick: bool = False
     ) -> None:
         self.seq += 1
-        self._ring.append(Delta(self.seq, points, alarms, tick))
-        self._held += len(points)
+        delta = Delta(self.seq, batches, alarms, tick)
+        self._ring.append(delta)
+        self._held += delta.readings
         while len(self._ring) > self._most_deltas or (
             self._held > self._most_readings and len(self._ring) > 1
         ):
-            self._held -= len(self._ring.popleft().points)
+            self._held -= self._ring.popleft().readings
         self._wake()
 
     def _wake(self) -> None:
@@ -163,13 +173,13 @@ class Subscription:
 
 def merge(deltas: Iterable[Delta]) -> Delta:
     """Several deltas as one: the latest of each point and of each alarm."""
-    points: dict[str, Reading] = {}
+    batches: list[Sequence[Reading]] = []
     alarms: dict[str, Alarm] = {}
     seq, tick = 0, False
     for delta in deltas:
-        points.update(delta.points)
+        batches += delta.batches
         for alarm in delta.alarms:
             alarms.pop(alarm.id, None)
             alarms[alarm.id] = alarm
         seq, tick = delta.seq, tick or delta.tick
-    return Delta(seq, points, tuple(alarms.values()), tick)
+    return Delta(seq, batches, tuple(alarms.values()), tick)

@@ -13,6 +13,7 @@ from dcim.cli.output import Stop, print_json, run
 from dcim.cli.questions import DEFAULT_URL, JsonOption, UrlOption, ask
 from dcim.client import default_token
 from dcim.config import Config, ConfigError, MissingSecret, load
+from dcim.config import check as check_config
 
 ConfigFile = Annotated[Path, typer.Argument(help="The site's dcim.toml.")]
 
@@ -24,25 +25,37 @@ def register(app: typer.Typer) -> None:
     app.command()(tui)
 
 
-def read_config(file: Path, secrets: bool = True) -> Config:
+def read_config(file: Path) -> Config:
     """The configuration; all faults at once and exit code 2 where it has any."""
     try:
-        return load(file, os.environ if secrets else None)
+        return load(file, os.environ)
     except ConfigError as error:
-        for fault in error.faults:
-            print(fault, file=sys.stderr)
-        count = len(error.faults)
-        raise Stop(f"{file}: {count} fault{'s' if count != 1 else ''}", 2) from None
+        raise _faulty(file, error) from None
     except MissingSecret as error:
         raise Stop(f"{file}: {error}") from None
 
 
+def _faulty(file: Path, error: ConfigError) -> Stop:
+    for fault in error.faults:
+        print(fault, file=sys.stderr)
+    count = len(error.faults)
+    return Stop(f"{file}: {count} fault{'s' if count != 1 else ''}", 2)
+
+
 def check(file: ConfigFile, json: JsonOption = False) -> None:
-    """Check a configuration without opening a socket; every fault with file, key and line."""
+    """Check a configuration without opening a socket; every fault with file, key and line.
+
+    Secrets that are not to be had here (another environment than the agent's) are warnings.
+    """
     if json:
         _check_json(file)
         return
-    config = read_config(file, secrets=False)
+    try:
+        config, notes = check_config(file, os.environ)
+    except ConfigError as error:
+        raise _faulty(file, error) from None
+    for note in notes:
+        print(note, file=sys.stderr)
     site = config.site
     print(
         f"{file}: ok. {site.id}: {len(site.halls)} halls, {len(site.rows)} rows, "
@@ -53,11 +66,13 @@ def check(file: ConfigFile, json: JsonOption = False) -> None:
 def _check_json(file: Path) -> None:
     """The faults as a list, empty for a sound file; exit code 2 where there are any."""
     try:
-        devices = len(load(file, None).site.devices)
+        config, notes = check_config(file, os.environ)
     except ConfigError as error:
         print_json({"file": str(file), "faults": [asdict(fault) for fault in error.faults]})
         raise Stop(code=2) from None
-    print_json({"file": str(file), "faults": [], "devices": devices})
+    warnings = [asdict(note) for note in notes]
+    devices = len(config.site.devices)
+    print_json({"file": str(file), "faults": [], "warnings": warnings, "devices": devices})
 
 
 def run_agent(

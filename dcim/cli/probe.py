@@ -12,7 +12,7 @@ import typer
 from collectors.base import Limits, ProbeResult, Target, parse_url
 from collectors.catalog import load_catalog, user_profiles
 from collectors.profile import Profile, ProfileError
-from dcim.cli.credentials import ConfigOption, credentials_of
+from dcim.cli.credentials import ConfigOption, check_user, credentials_of
 from dcim.cli.output import Stop, number, print_json, print_table, run
 from dcim.clock import SystemClock
 from dcim.model.metric import Registry, registry
@@ -44,7 +44,8 @@ def probe(
     """Identify each device, read it once, print what it says. Read-only.
 
     Keys of SNMPv3 stand in DCIM_SNMP3_AUTH and DCIM_SNMP3_PRIV (algorithms in the URL:
-    ?auth=sha256&priv=aes128), or in what ?credentials=NAME refers to in --config.
+    ?auth=sha256&priv=aes128), or in what ?credentials=NAME refers to in --config;
+    ?auth=none asks without any protection.
     A recording (*.snmprec) is replayed on this machine and probed there.
     Exit code 1 if any device did not answer.
     """
@@ -78,8 +79,10 @@ def targets_of(
             continue
         device = f"device-{i + 1}"
         name = profile or url.query.get("profile", "auto")
-        credentials = credentials_of(url, config)
-        targets[device] = (text, Target(device, url, name, credentials=credentials))
+        target = Target(device, url, name, credentials=credentials_of(url, config))
+        if url.scheme == "snmp3":
+            check_user(target)
+        targets[device] = (text, target)
     if faults:
         raise Stop("\n".join(faults), 2)
     return targets

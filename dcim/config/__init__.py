@@ -7,6 +7,7 @@ from dcim.config.load import (
     StoreSettings,
     User,
     WebhookSettings,
+    check,
     load,
     load_credentials,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "StoreSettings",
     "User",
     "WebhookSettings",
+    "check",
     "load",
     "load_credentials",
 ]

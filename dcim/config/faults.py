@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from pydantic_core import ErrorDetails
 
+from collectors.base import masked
 from dcim.config.toml_lines import Path, line_of
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -30,6 +31,19 @@ class Fault:
         return f"{self.file}:{self.line}:{key} found {self.found}, expected {self.expected}"
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What may be right elsewhere, and is not here."""
+
+    file: str
+    key: str
+    line: int
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.key}: warning: {self.said}"
+
+
 class ConfigError(Exception):
     """All faults of a file at once."""
 
@@ -50,6 +64,9 @@ class Report:
         fault = Fault(self._file, key_text(path), line_of(self._lines, path), found, expected)
         if fault not in self.faults:
             self.faults.append(fault)
+
+    def note(self, path: Path, said: str) -> Note:
+        return Note(self._file, key_text(path), line_of(self._lines, path), said)
 
     def line(self, path: Path) -> int:
         return line_of(self._lines, path)
@@ -92,6 +109,8 @@ def shown(path: Path, value: object) -> str:
         return "a value that is not shown here"
     if isinstance(value, Mapping):
         return "a table"
+    if isinstance(value, str) and "://" in value:
+        value = masked(value)
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     text = _USERINFO.sub("//***@", text)
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."

@@ -12,9 +12,9 @@ from collectors.profile import Profile
 from dcim.config.boundary import check_feeds, check_metering
 from dcim.config.catalog import read_profiles
 from dcim.config.draft import Draft, read_draft
-from dcim.config.faults import ConfigError, Fault, Report
+from dcim.config.faults import ConfigError, Fault, Note, Report
 from dcim.config.references import References
-from dcim.config.secrets import MissingSecret, Secrets
+from dcim.config.secrets import MissingSecret, Secrets, look_at_secrets
 from dcim.config.tables import DeviceTable, UserTable, WebhookTable
 from dcim.config.toml_lines import key_lines
 from dcim.config.toml_words import found_and_expected
@@ -101,10 +101,33 @@ def load(
 ) -> Config:
     """Read a configuration; opens no socket.
 
-    Without `env` (dcim check) secrets are checked for their form only and stay empty.
+    Without `env` secrets are checked for their form only and stay empty.
     Raises ConfigError with every fault, or MissingSecret where the file itself is sound.
     """
     path = Path(path)
+    draft, known, profiles, report = _checked(path, profiles, registry)
+    report.raise_all()
+    return _build(path, draft, Secrets(env, path.parent), profiles, known)
+
+
+def check(
+    path: Path, env: Mapping[str, str], profiles: Mapping[str, Profile] | None = None
+) -> tuple[Config, list[Note]]:
+    """As `load` without secrets, and what is missing of them here, where they may not be needed.
+
+    ConfigError also where a secret is there and can be of no use.
+    """
+    path = Path(path)
+    draft, known, profiles, report = _checked(path, profiles, None)
+    notes = look_at_secrets(draft, Secrets(env, path.parent), report)
+    report.raise_all()
+    return _build(path, draft, Secrets(None, path.parent), profiles, known), notes
+
+
+def _checked(
+    path: Path, profiles: Mapping[str, Profile] | None, registry: Registry | None
+) -> tuple[Draft, Registry, Mapping[str, Profile], Report]:
+    """A file and all of its faults so far."""
     tables, report = _read(path)
     if profiles is None:
         profiles = read_profiles(path.parent)
@@ -114,8 +137,7 @@ def load(
     references.check(path.parent)
     check_feeds(draft, report)
     check_metering(draft, references, known, report)
-    report.raise_all()
-    return _build(path, draft, Secrets(env, path.parent), profiles, known)
+    return draft, known, profiles, report
 
 
 def load_credentials(path: Path, name: str, env: Mapping[str, str]) -> Credentials:

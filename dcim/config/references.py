@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from collectors.base import SCHEMES, parse_url
 from collectors.profile import Profile
+from dcim.config.credentials import check_credentials
 from dcim.config.draft import OBJECTS, Draft
 from dcim.config.faults import Report, did_you_mean
 from dcim.config.point_keys import may_be, point_keys
@@ -40,6 +41,7 @@ class References:
         self._addresses()
         for n, device in self._draft.devices.items():
             self._device(("devices", n), device)
+        check_credentials(self._draft, self._report)
         self._unique("users", {n: user.name for n, user in self._draft.users.items()})
         self._unique("webhooks", {n: hook.name for n, hook in self._draft.webhooks.items()})
         for n, hook in self._draft.webhooks.items():

@@ -177,7 +177,8 @@ class CredentialsTable(Table):
     user: str = ""
     password_env: EnvName | None = None
     password_file: str | None = None
-    auth_protocol: Literal["", "md5", "sha", "sha224", "sha256", "sha384", "sha512"] = ""
+    # "none": without any protection, which is never assumed
+    auth_protocol: Literal["", "none", "md5", "sha", "sha224", "sha256", "sha384", "sha512"] = ""
     auth_key_env: EnvName | None = None
     auth_key_file: str | None = None
     priv_protocol: Literal["", "des", "aes128", "aes192", "aes256", "aes192c", "aes256c"] = ""
@@ -189,12 +190,6 @@ class CredentialsTable(Table):
     key_file: str = ""
 
     _secrets = _not_both("community", "password", "auth_key", "priv_key")
-
-    @model_validator(mode="after")
-    def _privacy_needs_authentication(self) -> Self:
-        if self.priv_protocol and not self.auth_protocol:
-            raise ValueError("auth_protocol beside priv_protocol")
-        return self
 
 
 class SiteTable(Table):

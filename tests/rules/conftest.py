@@ -77,6 +77,7 @@ class Plant:
         state = what if isinstance(what, str) else None
         value = None if isinstance(what, str) else what
         reading = Reading(point, value, self.now, quality, reason, state)
+        self.engine.meet([point])
         self.events.extend(self.engine.update([reading], self.now))
 
     def silent(self, device: str, kind: OutageKind = OutageKind.TIMEOUT) -> None:

@@ -84,7 +84,9 @@ def line(event: AlarmEvent) -> str:
 def test_case(case: dict[str, Any], builtin_rules: RuleSet) -> None:
     clock, journal, site = ManualClock(0.0), Journal(), small_site()
     alarms = AlarmEngine(builtin_rules, site, registry())
-    hub = Hub(clock, Live(), MetricEngine(site, registry()), alarms, [journal])
+    live = Live()
+    metrics = MetricEngine(site, registry(), live.readings)
+    hub = Hub(clock, live, metrics, alarms, [journal])
     for now in range(case["for_s"] + 1):
         for step in case["step"]:
             if due(step, now):

@@ -1,5 +1,6 @@
 """Derived readings, through the engine's front door."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -19,12 +20,17 @@ class Bench:
     """A metric engine and the last reading of everything it derived."""
 
     def __init__(self, site: Site | None = None, now: float = 1000.0) -> None:
-        self.engine = MetricEngine(site or small_site(), registry())
+        self.latest: dict[str, Reading] = {}
+        self.engine = MetricEngine(site or small_site(), registry(), self.latest)
         self.now = now
         self.found: dict[str, Reading] = {}
 
     def put(self, values: dict[str, float | None], quality: Quality = Quality.GOOD) -> None:
-        readings = [Reading(p, v, self.now, quality) for p, v in values.items()]
+        self.take([Reading(p, v, self.now, quality) for p, v in values.items()])
+
+    def take(self, readings: Sequence[Reading]) -> None:
+        self.latest.update((reading.point, reading) for reading in readings)
+        self.engine.meet(reading.point for reading in readings)
         self.engine.update(readings, self.now)
 
     def tick(self, seconds: float = 0.0) -> None:
@@ -444,7 +450,7 @@ def battery(mode: str, voltage: float, current: float, bench: Bench) -> None:
 def say_mode(bench: Bench, mode: str) -> None:
     code = registry()["mode"].states[mode]
     reading = Reading("ups-a/mode", float(code), bench.now, state=mode)
-    bench.engine.update([reading], bench.now)
+    bench.take([reading])
 
 
 def test_live_pue_waits_for_the_battery_that_has_just_taken_the_load():

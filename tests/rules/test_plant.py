@@ -55,8 +55,8 @@ class Hall:
         self.points = Points(self.plant)
         self.clock = ManualClock(START)
         self.alarms = AlarmEngine(rules, site, registry())
-        self.metrics = MetricEngine(site, registry())
         self.live = Live()
+        self.metrics = MetricEngine(site, registry(), self.live.readings)
         self.journal = Journal()
         self.hub = Hub(self.clock, self.live, self.metrics, self.alarms, [self.journal])
         self._devices = {device: self.points.of(device) for device in IDS}

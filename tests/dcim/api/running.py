@@ -1,6 +1,6 @@
 """An agent's API on a real socket: real hub, live values and alarm engine; only the store is ours."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from collectors.base import Override, Target, parse_url
@@ -58,6 +58,8 @@ VOLTAGE = "ups-a/input/L1/voltage"
 
 class NoMetrics:
     """Derives nothing."""
+
+    def meet(self, points: Iterable[str]) -> None: ...
 
     def identified(self, identity: Identity) -> None: ...
 
