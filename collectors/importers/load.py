@@ -66,6 +66,7 @@ def read(path: Path, conventions: Mapping[str, str] | None = None) -> Draft:
         raise ImportFault(f"{path}: not as expected at {error}") from None
     raise ImportFault(
         f"{path}: neither a rackmon, phosphor-modbus or SunSpec JSON, nor a Telegraf TOML, nor a CSV"
+        " (a map in another shape: put its registers into a CSV, one a line)"
     )
 
 

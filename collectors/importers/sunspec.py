@@ -229,10 +229,9 @@ def read(data: Mapping[str, Any], source: str) -> Draft:
 
 def at_address(draft: Draft, base: int) -> None:
     """Move a draft from offsets to addresses: `base` is the model's ID register."""
-    for row in draft.rows:
-        row.at["address"] += base
-        if "scale_at" in row.at:
-            row.at["scale_at"] += base
+    for row in draft.rows:  # several may share one `at`
+        moved = {key: row.at[key] + base for key in ("address", "scale_at") if key in row.at}
+        row.at = row.at | moved
         if row.when:
             row.when = row.when | {"address": row.when["address"] + base}
 

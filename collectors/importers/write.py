@@ -13,6 +13,9 @@ from collectors.modbus.profile import Profile
 
 def text_of(draft: Draft) -> str:
     """The profile file; ImportFault with every reason why it would not load."""
+    if not draft.rows:
+        some = "; ".join(draft.left_out[:3]) or "no registers but texts"
+        raise ImportFault(f"no register of this map is a measurement that is known: {some}")
     head: dict[str, Any] = {
         "name": draft.name,
         "protocol": "modbus",

@@ -347,3 +347,33 @@ def test_generated_profiles_are_current():
     profiles = Path(sys.modules["collectors.importers"].__path__[0]).parent / "profiles"
     for name, text in generate.texts(REFERENCE):
         assert (profiles / name).read_text("utf-8") == text, name
+
+
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="no ../shared/reference/modbus")
+@pytest.mark.parametrize("folder", ["rackmon", "phosphor-modbus", "sunspec"])
+def test_every_published_map_imports_or_says_why(folder: str):
+    for file in sorted((REFERENCE / folder).glob("*.json")):
+        if file.name in ("decode_vectors.json", "device_profile.schema.json"):
+            with pytest.raises(ImportFault, match="neither a rackmon"):
+                read(file)
+        elif file.name == "model_1.json":
+            with pytest.raises(ImportFault, match="no register of this map is a measurement"):
+                _imported(file, base=40002)
+        else:
+            profile, _ = _imported(file, **({"base": 40070} if folder == "sunspec" else {}))
+            assert len(profile.placed) > 4, file.name
+
+
+def test_of_several_telegraf_devices_the_one_that_is_told(tmp_path: Path):
+    field = '{{ name = "{}", data_type = "UINT16", address = [4] }}'
+    text = "".join(
+        f"[[inputs.modbus]]\nslave_id = {unit}\nholding_registers = [{field.format(name)}]\n"
+        for unit, name in ((1, "voltage_volts"), (2, "grid_hz"))
+    )
+    file = _write(tmp_path, "tg.toml", text)
+    assert [one.key for one in read(file).unsaid] == ["device"]
+    second = read(file, {"device": "2"})
+    assert [row.name for row in second.rows] == ["grid_hz"]
+    assert second.left_out == ["voltage_volts: of another device, unit 1"]
+    with pytest.raises(ImportFault, match=r"device: found '3', expected 1\.\.2"):
+        read(file, {"device": "3"})
