@@ -5,7 +5,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from collectors.base import CollectError, ProbeResult, Target
+from collectors.base import SHORTEST_KEY, CollectError, ProbeResult, Target
 from collectors.lint import judged, lint
 from collectors.profile import Profile
 from collectors.snmp.ber import Value
@@ -111,18 +111,29 @@ def access_of(target: Target, peer: Address, transport: Transport) -> Access:
 
 
 def user_of(target: Target) -> User:
-    """The v3 user of a target; algorithms may stand in its URL. CollectError says what lacks."""
+    """The v3 user of a target; algorithms may stand in its URL. CollectError says what lacks.
+
+    Unprotected only where it is asked for: auth = "none".
+    """
     given, query = target.credentials, target.url.query
     name = target.url.user or given.user
-    auth = AUTH.get(query.get("auth", given.auth_protocol))
+    asked = query.get("auth", given.auth_protocol)
+    auth = AUTH.get(asked)
     priv = PRIV.get(query.get("priv", given.priv_protocol))
+    short = f"is shorter than {SHORTEST_KEY} characters (RFC 3414 section 11.2)"
     lacks = [
         (not name, "no user"),
-        (query.get("auth", "") not in ("", *AUTH), f"auth is one of {', '.join(AUTH)}"),
-        (query.get("priv", "") not in ("", *PRIV), f"priv is one of {', '.join(PRIV)}"),
+        (not asked, 'no authentication ("none" asks without any protection)'),
         (auth is not None and not given.auth_key, "no authentication key"),
         (priv is not None and not given.priv_key, "no privacy key"),
         (priv is not None and auth is None, "privacy without authentication"),
+        (priv is None and given.priv_key, "a privacy key, but no algorithm for it"),
+        (auth is None and given.auth_key, "an authentication key, but no algorithm for it"),
+        (
+            auth is not None and len(given.auth_key) < SHORTEST_KEY,
+            f"the authentication key {short}",
+        ),
+        (priv is not None and len(given.priv_key) < SHORTEST_KEY, f"the privacy key {short}"),
     ]
     for wrong, what in lacks:
         if wrong:

@@ -54,7 +54,7 @@ class Desk:
 
 def v3_target(auth: str, priv: str) -> Target:
     given = Credentials(
-        auth_protocol=auth,
+        auth_protocol=auth or "none",
         auth_key=AUTH_PASSWORD if auth else "",
         priv_protocol=priv,
         priv_key=PRIV_PASSWORD if priv else "",

@@ -5,7 +5,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +20,14 @@ from pysnmp.proto.secmod.rfc3414.service import UsmSecurityParameters, aes192, a
 from pysnmp.proto.secmod.rfc3826.priv.aes import Aes
 from pysnmp.proto.secmod.rfc7860.auth.hmacsha2 import HmacSha2
 
-from collectors.base import CollectError, Credentials, Target, parse_url
+from collectors.base import (
+    AUTH_PROTOCOLS,
+    PRIV_PROTOCOLS,
+    CollectError,
+    Credentials,
+    Target,
+    parse_url,
+)
 from collectors.snmp import pdu, v3
 from collectors.snmp.ber import (
     OBJECT_ID,
@@ -37,6 +44,7 @@ from collectors.snmp.survey import access_of, user_of
 from collectors.snmp.transport import Transport
 from collectors.snmp.usm import AUTH, PRIV, KeyRing, Keys, User
 from collectors.snmp.v3 import AUTHENTIC, PRIVATE, REPORTABLE, Engines, Timeline, Usm
+from dcim.config.tables import CredentialsTable
 from dcim.model.reading import OutageKind
 
 PASSWORD = "maplesyrup"
@@ -517,7 +525,17 @@ async def test_a_device_that_is_away_is_a_timeout_however_well_it_was_known(
         ("", Credentials(auth_protocol="sha")),
         ("", Credentials(auth_protocol="sha", auth_key="k" * 8, priv_protocol="des")),
         ("", Credentials(priv_protocol="des", priv_key="k" * 8)),
-        ("?auth=rot13", Credentials(auth_key="k" * 8)),
+        ("", Credentials()),  # never unprotected unless that is asked for
+        ("", Credentials(community="public")),
+        ("", Credentials(auth_key="k" * 8)),
+        ("?auth=none", Credentials(auth_key="k" * 8)),
+        ("", Credentials(auth_protocol="none", priv_protocol="des", priv_key="k" * 8)),
+        ("", Credentials(auth_protocol="sha", auth_key="k" * 7)),
+        ("", Credentials(auth_protocol="sha", auth_key="k" * 8, priv_key="k" * 8)),
+        (
+            "?priv=aes128",
+            Credentials(auth_protocol="sha", auth_key="k" * 8, priv_key="k" * 7),
+        ),
     ],
 )
 def test_credentials_that_can_be_of_no_use_are_named(query: str, given: Credentials) -> None:
@@ -525,6 +543,22 @@ def test_credentials_that_can_be_of_no_use_are_named(query: str, given: Credenti
     with pytest.raises(CollectError) as error:
         user_of(one)
     assert error.value.outage.kind is OutageKind.CREDENTIALS
+
+
+@pytest.mark.parametrize(
+    ("query", "given"), [("?auth=none", Credentials()), ("", Credentials(auth_protocol="none"))]
+)
+def test_no_protection_is_had_by_asking_for_it(query: str, given: Credentials) -> None:
+    one = Target("d", parse_url(f"snmp3://lin@192.0.2.1{query}"), credentials=given)
+    assert user_of(one) == User("lin")
+
+
+def test_the_algorithms_are_everywhere_the_same() -> None:
+    assert ("none", *AUTH) == AUTH_PROTOCOLS
+    assert tuple(PRIV) == PRIV_PROTOCOLS
+    fields = CredentialsTable.model_fields
+    assert get_args(fields["auth_protocol"].annotation) == ("", *AUTH_PROTOCOLS)
+    assert get_args(fields["priv_protocol"].annotation) == ("", *PRIV_PROTOCOLS)
 
 
 async def test_secrets_are_in_no_representation(transport: Transport) -> None:

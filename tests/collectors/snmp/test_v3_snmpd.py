@@ -39,7 +39,7 @@ def target(port: int, auth: str = "", priv: str = "", name: str = "", context: s
         "d",
         url,
         credentials=Credentials(
-            auth_protocol=auth,
+            auth_protocol=auth or "none",
             auth_key=AUTH_PASSWORD if auth else "",
             priv_protocol=priv,
             priv_key=PRIV_PASSWORD if priv else "",

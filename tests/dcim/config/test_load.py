@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from collectors.base import Credentials, Intervals, Override
 from collectors.profile import Point, Profile
-from dcim.config import Config, ConfigError, Fault, MissingSecret, load
+from dcim.config import Config, ConfigError, Fault, MissingSecret, check, load
 from dcim.model.asset import Feed, MeterRole, Rack
 
 HASH = "scrypt$16384$8$1$c2FsdHNhbHQ=$aGFzaGhhc2g="
@@ -394,6 +394,81 @@ CASES = {
         "credentials.x",
         "not both",
     ),
+    "algorithm without a key": (
+        "[credentials.x]\nauth_protocol='sha256'\n",
+        1,
+        "credentials.x.auth_protocol",
+        "found 'sha256', expected auth_key_env or auth_key_file beside it",
+    ),
+    "key without an algorithm": (
+        "[credentials.x]\nuser='u'\nauth_key_env='A'\n",
+        2,
+        "credentials.x.auth_key_env",
+        "expected auth_protocol beside it",
+    ),
+    "privacy without a key": (
+        "[credentials.x]\nauth_protocol='sha'\nauth_key_env='A'\npriv_protocol='des'\n",
+        3,
+        "credentials.x.priv_protocol",
+        "expected priv_key_env or priv_key_file beside it",
+    ),
+    "privacy key without an algorithm": (
+        "[credentials.x]\nauth_protocol='sha'\nauth_key_env='A'\npriv_key_file='b'\n",
+        3,
+        "credentials.x.priv_key_file",
+        "expected priv_protocol beside it",
+    ),
+    "privacy without authentication": (
+        "[credentials.x]\nauth_protocol='none'\npriv_protocol='des'\npriv_key_env='P'\n",
+        2,
+        "credentials.x.priv_protocol",
+        "there is no privacy without authentication",
+    ),
+    "snmp3 without credentials": (
+        "[[devices]]\nid='d'\naddress='snmp3://u@h'\nplace='hall-1'\n",
+        2,
+        "devices[2].address",
+        "found no credentials, expected the name of a [credentials] with auth_protocol",
+    ),
+    "snmp3 with a community": (
+        "[[devices]]\nid='d'\naddress='snmp3://u@h'\nplace='hall-1'\ncredentials='snmp-ro'\n",
+        4,
+        "devices[2].credentials",
+        "found 'snmp-ro', which has no auth_protocol, expected the name of a [credentials] with",
+    ),
+    "snmp3 with a community, by its address": (
+        "[[devices]]\nid='d'\naddress='snmp3://u@h?credentials=snmp-ro'\nplace='hall-1'\n",
+        2,
+        "devices[2].address",
+        "found 'snmp-ro', which has no auth_protocol",
+    ),
+    "snmp3 with an algorithm in the address only": (
+        "[[devices]]\nid='d'\naddress='snmp3://u@h?auth=sha'\nplace='hall-1'\n",
+        2,
+        "devices[2].address",
+        "found auth=sha without a key",
+    ),
+    "snmp3 without a user": (
+        (
+            "[[devices]]\nid='d'\naddress='snmp3://h'\nplace='hall-1'\ncredentials='x'\n"
+            "[credentials.x]\nauth_protocol='none'\n"
+        ),
+        2,
+        "devices[2].address",
+        "found no user, expected snmp3://USER@HOST, or user in its [credentials]",
+    ),
+    "key in the query of an address": (
+        "[[devices]]\nid='d'\naddress='snmp3://u@h?auth_key=s3cret'\nplace='hall-1'\n",
+        2,
+        "devices[2].address",
+        "found 'snmp3://***@h?auth_key=***', expected a device URL: a query of profile,",
+    ),
+    "password in an address": (
+        "[[devices]]\nid='d'\naddress='snmp3://u:s3cret@h'\nplace='hall-1'\n",
+        2,
+        "devices[2].address",
+        "found 'snmp3://***@h', expected a device URL: no password before the @",
+    ),
     "name of a variable": (
         "[credentials.x]\ncommunity_env='not a name'\n",
         1,
@@ -614,6 +689,63 @@ def test_a_secret_that_is_missing_stops_run_but_not_check(write):
     assert isinstance(load(path, None, PROFILES), Config)
     with pytest.raises(MissingSecret, match=r"credentials.snmp-ro: .* DCIM_SNMP_RO is not set"):
         load(path, {}, PROFILES)
+
+
+V3 = """\
+[[devices]]
+id = "d"
+address = "snmp3://h"
+credentials = "v3"
+place = "hall-1"
+[credentials.v3]
+user = "lin"
+auth_protocol = "sha256"
+auth_key_env = "AUTH"
+priv_protocol = "aes128"
+priv_key_file = "priv"
+"""
+OTHERS = {"DCIM_SNMP_RO": "s3cret"}
+
+
+def test_a_check_tells_what_is_missing_here_and_is_content(write):
+    path = write(HEAD + V3)
+    config, notes = check(path, {}, PROFILES)
+    assert config.targets[2].credentials.auth_key == ""
+    assert [str(note).replace(f"{path.parent}/", "") for note in notes] == [
+        (
+            "dcim.toml:14: credentials.snmp-ro.community_env: warning: "
+            "the environment variable DCIM_SNMP_RO is not set"
+        ),
+        (
+            f"dcim.toml:{NEXT + 8}: credentials.v3.auth_key_env: warning: "
+            "the environment variable AUTH is not set"
+        ),
+        f"dcim.toml:{NEXT + 10}: credentials.v3.priv_key_file: warning: priv: No such file or directory",
+    ]
+
+
+def test_a_check_of_a_file_with_all_its_secrets_is_silent_and_gives_none_away(write):
+    write("hunter2-hunter2", "priv")
+    config, notes = check(write(HEAD + V3), OTHERS | {"AUTH": "hunter2-hunter2"}, PROFILES)
+    assert notes == []
+    assert config.targets[2].credentials.priv_key == ""
+
+
+def test_a_key_too_short_for_the_standard_is_a_fault_where_it_can_be_read(write):
+    write("hunter2-hunter2", "priv")
+    with pytest.raises(ConfigError) as caught:
+        check(write(HEAD + V3), OTHERS | {"AUTH": "hunter2"}, PROFILES)
+    (fault,) = caught.value.faults
+    assert (fault.key, fault.line) == ("credentials.v3.auth_key_env", NEXT + 8)
+    assert fault.expected == "at least 8 characters (RFC 3414 section 11.2)"
+    assert "hunter" not in str(fault)
+
+
+def test_no_protection_is_a_thing_to_be_asked_for(write):
+    for address in ("snmp3://u@h?auth=none", "snmp3://u@h?credentials=open"):
+        text = f"[[devices]]\nid='d'\naddress='{address}'\nplace='hall-1'\n"
+        text += "[credentials.open]\nauth_protocol='none'\n"
+        assert load(write(HEAD + text), None, PROFILES).site.devices["d"]
 
 
 def test_a_secret_of_a_webhook_that_is_none_is_told_without_being_shown(write):
