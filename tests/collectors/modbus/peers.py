@@ -9,6 +9,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from pymodbus.server import ModbusTcpServer
@@ -230,7 +231,12 @@ def need(program: str, package: str) -> str:
     """The path of a program; without it the test is skipped, in CI it fails."""
     path = shutil.which(program)
     if path is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{program} is missing: install {package}")
-        pytest.skip(f"install {package} for {program}")
+        lacking(f"install {package} for {program}")
     return path
+
+
+def lacking(what: str) -> NoReturn:
+    """Without a peer a test is skipped; in CI it fails."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)

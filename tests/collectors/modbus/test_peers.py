@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +17,14 @@ from dcim.clock import SystemClock
 from dcim.model.reading import OutageKind
 from fixtures.peers.modbus_server import Unit, Wire, gateway
 from fixtures.peers.registers import image
-from tests.collectors.modbus.peers import DEADLINE_S, modbus_profiles, need, profile, target
+from tests.collectors.modbus.peers import (
+    DEADLINE_S,
+    lacking,
+    modbus_profiles,
+    need,
+    profile,
+    target,
+)
 
 HERE = Path(__file__).parent
 TABLES = profile(
@@ -86,15 +92,15 @@ async def test_all_tables_of_pymodbustcp(pymodbustcp: int):
 @pytest.fixture(scope="session")
 def modbus_serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with modbus-serial: DCIM_NODE_MODULES, else installed once a session."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("install nodejs and npm for modbus-serial")  # too large a thing for CI to fetch
+    need("node", "nodejs")
+    need("npm", "npm")
     if given := os.environ.get("DCIM_NODE_MODULES"):
         return Path(given).parent
     folder = tmp_path_factory.mktemp("modbus-serial")
     command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "modbus-serial@8.0.25"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        pytest.skip(f"npm cannot install modbus-serial: {done.stderr[-200:]}")
+        lacking(f"npm cannot install modbus-serial: {done.stderr[-200:]}")
     return folder
 
 
@@ -133,6 +139,7 @@ FAULTS_C = r"""
 #include <modbus.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 int main(int argc, char **argv) {
     uint8_t query[MODBUS_TCP_MAX_ADU_LENGTH];
@@ -152,6 +159,14 @@ int main(int argc, char **argv) {
             if (address == 0x170) modbus_reply_exception(ctx, query, 6);
             else if (address == 0x171) modbus_send_raw_request(ctx, other, sizeof other);
             else if (address == 0x172) { usleep(900000); modbus_reply(ctx, query, n, map); }
+            else if (address == 0x173 || address == 0x174) {
+                uint8_t slow[] = {query[0], query[1], 0, 0, 0, 5, query[6], 3, 2, 0x01, 0x73};
+                for (int i = 0; i < (address == 0x173 ? 11 : 8); i++) {
+                    if (send(modbus_get_socket(ctx), slow + i, 1, MSG_NOSIGNAL) < 0) break;
+                    usleep(5000);
+                }
+                if (address == 0x174) break;
+            }
             else modbus_reply(ctx, query, n, map);
         }
         modbus_close(ctx);
@@ -162,7 +177,7 @@ int main(int argc, char **argv) {
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A libmodbus server whose registers 0x170 to 0x172 fail each in its own way."""
+    """A libmodbus server whose registers 0x170 to 0x174 fail each in its own way."""
     compiler = need("gcc", "gcc")
     flags = subprocess.run(
         ["pkg-config", "--cflags", "--libs", "libmodbus"],
@@ -186,6 +201,8 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (0x170, OutageKind.BUSY),
         (0x171, OutageKind.WRONG_TRANSACTION),
         (0x172, OutageKind.TIMEOUT),
+        (0x173, None),  # byte by byte, but in time
+        (0x174, OutageKind.RESET),  # in the middle of its answer
         (2000, OutageKind.ILLEGAL_ADDRESS),
     ],
 )
@@ -207,7 +224,8 @@ async def test_the_faults_of_libmodbus_are_told_apart(
         process.kill()
         await process.communicate()
     assert (result.outage.kind if result.outage else None) is kind
-    assert [reading.value for reading in result.readings] == ([1616] if kind is None else [])
+    held = {16: 1616, 0x173: 0x173}
+    assert [reading.value for reading in result.readings] == ([held[address]] if not kind else [])
 
 
 # --- mbpoll reads our simulated devices ---

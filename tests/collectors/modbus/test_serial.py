@@ -161,6 +161,17 @@ async def test_serial_framing_over_tcp():
         await read(f"modbus+rtutcp://127.0.0.1:{port}/12")
 
 
+async def test_a_libmodbus_slave_behind_a_gateway_that_passes_serial_frames_on(
+    slave: Path, tmp_path: Path, unused_port: int
+):
+    """socat between a TCP port and the serial line, as a plain terminal server is."""
+    listen = f"TCP-LISTEN:{unused_port},bind=127.0.0.1,reuseaddr"
+    async with line(tmp_path) as (ours, theirs), running(slave, "rtu", theirs, says=b"ready\n"):
+        command = ["socat", "-d", "-d", "-lf/dev/stdout", listen, f"FILE:{ours},raw,echo=0"]
+        async with running(*command, says=b"listening on"):
+            await read(f"modbus+rtutcp://127.0.0.1:{unused_port}/12")
+
+
 @pytest.fixture
 def unused_port() -> int:
     with socket.socket() as one:
