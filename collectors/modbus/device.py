@@ -267,6 +267,7 @@ def why_identified(profile: Profile, given: Profile | None, inventory: Mapping[s
             else " in {:g}..{:g}".format(*probe.range or (0, 0))
         )
         for probe in profile.identify
+        if not probe.optional
     )
     said = " ".join(inventory[name] for name in _COMMON if name in inventory)
     return tests or f"{profile.note}: {said}"  # of SunSpec: its marker and models

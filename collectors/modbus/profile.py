@@ -21,7 +21,7 @@ Example::
     max_registers = 60
     gap = 8                       # reads may bridge up to 8 registers that nobody wants
 
-    [[identify]]                  # all must hold; `equals` or `range`
+    [[identify]]                  # all must hold but those that are `optional`; `equals` or `range`
     at = { table = "holding", address = 393, type = "string", length = 8 }
     equals = "ACME"
 
@@ -175,6 +175,7 @@ class Identify(Strict):
     equals: int | float | str | None = None  # a text: that the register's text starts with it
     range: tuple[float, float] | None = None  # of the raw number, scaled by `scale`
     scale: float = 1.0
+    optional: bool = False  # a miss only puts the profile behind others that fit as well
 
     @model_validator(mode="after")
     def _one_test(self) -> Self:

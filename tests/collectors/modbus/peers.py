@@ -16,11 +16,14 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from collectors.base import Intervals, Target, parse_url
+from collectors.modbus.collector import ModbusCollector
 from collectors.modbus.decode import Answer
 from collectors.modbus.frame import Read, data_of
 from collectors.modbus.profile import Profile
 from collectors.modbus.registers import GROUPS, Registers
 from collectors.profile import load_profiles
+from collectors.wheel import Counters, Wheel
+from dcim.clock import SystemClock
 from dcim.model.metric import registry
 from dcim.model.reading import Batch, Identity, Outage, Reading
 
@@ -93,6 +96,22 @@ class Memory:
             while not met():
                 self.changed.clear()
                 await self.changed.wait()
+
+
+@contextlib.asynccontextmanager
+async def collecting(
+    targets: Sequence[Target], profiles: Mapping[str, Profile]
+) -> AsyncIterator[tuple[ModbusCollector, Memory]]:
+    clock = SystemClock()
+    wheel, sink = Wheel(clock), Memory()
+    collector = ModbusCollector(targets, profiles, sink, clock, wheel, Counters())
+    tasks = [asyncio.create_task(collector.run()), asyncio.create_task(wheel.run())]
+    try:
+        yield collector, sink
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def answer(words: Words, pdu: bytes) -> bytes:

@@ -1,15 +1,14 @@
 """The collector: by hand on a line of the test's own, and for real against servers."""
 
-import asyncio
 import contextlib
 import itertools
 import struct
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from collectors.base import CollectError, ProbeResult, Target
-from collectors.modbus.collector import ModbusCollector, probe
+from collectors.base import CollectError, ProbeResult
+from collectors.modbus.collector import probe
 from collectors.modbus.decode import Answer
 from collectors.modbus.device import Context, Device
 from collectors.modbus.endpoint import Script
@@ -24,6 +23,7 @@ from tests.collectors.modbus.peers import (
     Peer,
     Words,
     answer,
+    collecting,
     framed,
     modbus_profiles,
     peer,
@@ -315,22 +315,6 @@ def test_a_device_nobody_knows_says_so():
 
 
 # --- real servers -----------------------------------------------------------------------------
-
-
-@contextlib.asynccontextmanager
-async def collecting(
-    targets: Sequence[Target], profiles: Mapping[str, Profile]
-) -> AsyncIterator[tuple[ModbusCollector, Memory]]:
-    clock = SystemClock()
-    wheel, sink = Wheel(clock), Memory()
-    collector = ModbusCollector(targets, profiles, sink, clock, wheel, Counters())
-    tasks = [asyncio.create_task(collector.run()), asyncio.create_task(wheel.run())]
-    try:
-        yield collector, sink
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def f32(value: float) -> tuple[int, int]:
