@@ -1,9 +1,10 @@
 """Runs all clients one after the other and prints a table.
 
-usage: python -m benchmarks.modbus_poll [--devices 500] [--seconds 15] [--only gateway|polling]
+usage: python -m benchmarks.modbus_poll [--devices 500] [--seconds 15] [--rounds 1] [--only gateway|polling]
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -14,16 +15,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from benchmarks.influxd import TOKEN, binary, influxd
 from benchmarks.modbus_poll.clients import (
     GATEWAY,
     GATEWAY_INTERVAL_S,
     GATEWAY_UNITS,
     POLLING,
+    REFERENCE,
+    TOKEN_ENV,
     VALUES,
     Client,
     telegraf,
@@ -49,30 +52,39 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--devices", type=int, default=500)
     options.add_argument("--seconds", type=float, default=15)
+    options.add_argument("--rounds", type=int, default=1)
     options.add_argument("--only", choices=["polling", "gateway"])
     given = options.parse_args()
     if given.only != "gateway":
-        polling(given.devices, given.seconds)
+        polling(given.devices, given.seconds, given.rounds)
     if given.only != "polling":
         gateway(max(30.0, 2 * given.seconds))
 
 
-def polling(devices: int, seconds: float) -> None:
+def polling(devices: int, seconds: float, rounds: int) -> None:
     """CPU per value of every client, against one and the same server."""
     registers = 2 * devices * VALUES
     print(f"{devices} connections x {VALUES} float32 every second ({registers} registers/s)\n")
-    costs: dict[str, Cost] = {}
-    with server("meters") as (process, port):
-        for client in available(POLLING):
-            costs[client.name] = measured(client, devices, port, seconds, process)
-    reference = costs.get("Telegraf -> line protocol")
+    costs: dict[str, list[Cost]] = {}
+    cores = sorted(os.sched_getaffinity(0))
+    with contextlib.ExitStack() as stack:
+        process, port = stack.enter_context(server("meters"))
+        influx = binary() and stack.enter_context(influxd(str(cores[_SERVER_CORE])))
+        for _ in range(rounds):
+            for client in available(POLLING, influx is not None):
+                cost = measured(client, devices, port, seconds, process, influx or "")
+                costs.setdefault(client.name, []).append(cost)
+    reference = costs.get(REFERENCE) or costs.get("Telegraf -> discard")
     rows = []
-    for name, cost in costs.items():
-        ratio = f"{cost.cpu / reference.cpu:.2f}" if reference else "-"
-        per_point = f"{cost.cpu / (cost.reads_s * VALUES) * 1e6:.2f}" if cost.reads_s else "-"
-        memory = f"{cost.megabytes:.0f}"
-        reads = f"{cost.reads_s:.0f}"
-        rows.append((name, reads, f"{100 * cost.cpu:.1f}", per_point, memory, ratio))
+    for name, found in costs.items():
+        cpu = statistics.median(cost.cpu for cost in found)
+        values = [cost.cpu / (cost.reads_s * VALUES) * 1e6 for cost in found if cost.reads_s]
+        per_value = f"{statistics.median(values):.2f}" if values else "-"
+        spread = f" ({min(values):.2f}..{max(values):.2f})" if len(values) > 1 else ""
+        ratio = f"{cpu / statistics.median(c.cpu for c in reference):.2f}" if reference else "-"
+        memory = f"{max(cost.megabytes for cost in found):.0f}"
+        reads = f"{statistics.median(cost.reads_s for cost in found):.0f}"
+        rows.append((name, reads, f"{100 * cpu:.1f}", per_value + spread, memory, ratio))
     table(("client", "reads/s", "CPU % of a core", "us a value", "MB", "x Telegraf"), rows)
 
 
@@ -83,7 +95,7 @@ def gateway(seconds: float) -> None:
         f"wanted every {GATEWAY_INTERVAL_S} s, for {seconds:g} s\n"
     )
     rows = []
-    for client in available(GATEWAY):
+    for client in available(GATEWAY, False):
         with server("gateway") as (process, port):
             measured(client, GATEWAY_UNITS, port, seconds)
             reads = ended(process)
@@ -98,13 +110,15 @@ def gateway(seconds: float) -> None:
     table(("client", "units read", "mean interval s", "longest s", "% over 1.5 x"), rows)
 
 
-def available(clients: Sequence[Client]) -> Iterator[Client]:
-    """Without Telegraf where it is not to be had."""
+def available(clients: Sequence[Client], influx: bool) -> Iterator[Client]:
+    """Without Telegraf where it is not to be had, and without InfluxDB where that is not."""
     peer = telegraf() is not None
-    yield from (c for c in clients if peer or not c.name.startswith("Telegraf"))
+    for client in clients:
+        if (peer or not client.name.startswith("Telegraf")) and (influx or not client.needs_influx):
+            yield client
 
 
-@contextmanager
+@contextlib.contextmanager
 def server(kind: str) -> Iterator[tuple["subprocess.Popen[str]", int]]:
     """A server's process and its port."""
     with socket.socket() as probe:
@@ -139,13 +153,19 @@ def measured(
     port: int,
     seconds: float,
     counting: "subprocess.Popen[str] | None" = None,
+    influx: str = "",
 ) -> Cost:
     """Run a client; what it takes once it has settled."""
     with tempfile.TemporaryDirectory() as folder:
-        command = client.write(Path(folder), devices, port)
+        command = client.write(Path(folder), devices, port, influx)
         with open(Path(folder) / "log", "w") as log:
             core = str(sorted(os.sched_getaffinity(0))[_CLIENT_CORE])
-            process = subprocess.Popen(["taskset", "-c", core, *command], stdout=log, stderr=log)
+            process = subprocess.Popen(
+                ["taskset", "-c", core, *command],
+                stdout=log,
+                stderr=log,
+                env=os.environ | {TOKEN_ENV: TOKEN},
+            )
         try:
             time.sleep(_SETTLE_S)
             before, served, started = _cpu_s(process.pid), _served(counting), time.monotonic()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.influxd import BUCKET, ORG, TOKEN
 from benchmarks.modbus_poll.server import REGISTERS
 
 VALUES = REGISTERS // 2
@@ -15,6 +16,7 @@ GATEWAY_UNITS = 16
 GATEWAY_VALUES = 10
 GATEWAY_INTERVAL_S = 2
 GATEWAY_TIMEOUT_S = 1.5
+TOKEN_ENV = "BENCH_INFLUX_TOKEN"
 _HERE = Path(__file__).parent
 _TELEGRAF = Path(__file__).parents[3] / "shared" / "servers" / "telegraf" / "build"
 
@@ -24,7 +26,8 @@ class Client:
     """One program to be measured; `write` puts its files into a folder and gives its command."""
 
     name: str
-    write: Callable[[Path, int, int], list[str]]  # folder, devices, port
+    write: Callable[[Path, int, int, str], list[str]]  # folder, devices, port, InfluxDB's URL
+    needs_influx: bool = False
 
 
 def host(number: int) -> str:
@@ -53,7 +56,10 @@ repeat = {{ count = {values}, stride = 2 }}
 
 def _agent(folder: Path, devices: list[str], interval_s: int, values: int, store: str) -> list[str]:
     _profile(folder, values)
-    head = f'[agent]\nlisten = "127.0.0.1:0"\nstore = "{store}"\n[site]\nid = "site-1"\n'
+    head = f'[agent]\nlisten = "127.0.0.1:0"\nstore = "{store}"\n'
+    if store.startswith("influx"):
+        head += f'token_env = "{TOKEN_ENV}"\n'
+    head += '[site]\nid = "site-1"\n'
     blocks = [
         f'[[devices]]\nid = "m{n}"\nprofile = "bench"\naddress = "{url}"\nplace = "site-1"\n'
         f"interval_s = {{ fast = {interval_s} }}\n"
@@ -63,17 +69,25 @@ def _agent(folder: Path, devices: list[str], interval_s: int, values: int, store
     return [str(Path(sys.executable).parent / "dcim"), "run", str(folder / "site.toml")]
 
 
-def _ours(folder: Path, devices: int, port: int) -> list[str]:
-    urls = [f"modbus://{host(n)}:{port}/1" for n in range(devices)]
-    return _agent(folder, urls, 1, VALUES, f"embedded:{folder / 'data'}")
+def _ours(folder: Path, devices: int, port: int, _influx: str) -> list[str]:
+    return _agent(folder, _urls(devices, port), 1, VALUES, f"embedded:{folder / 'data'}")
 
 
-def _ours_alone(folder: Path, devices: int, port: int) -> list[str]:
+def _ours_influx(folder: Path, devices: int, port: int, influx: str) -> list[str]:
+    store = f"influx://{influx.removeprefix('http://')}/{ORG}/{BUCKET}"
+    return _agent(folder, _urls(devices, port), 1, VALUES, store)
+
+
+def _urls(devices: int, port: int) -> list[str]:
+    return [f"modbus://{host(n)}:{port}/1" for n in range(devices)]
+
+
+def _ours_alone(folder: Path, devices: int, port: int, _influx: str) -> list[str]:
     _profile(folder, VALUES)
     return _python("collector", folder, devices, port)
 
 
-def _pymodbus(folder: Path, devices: int, port: int) -> list[str]:
+def _pymodbus(folder: Path, devices: int, port: int, _influx: str) -> list[str]:
     return _python("pymodbus_alone", folder, devices, port)
 
 
@@ -82,7 +96,7 @@ def _python(module: str, folder: Path, devices: int, port: int) -> list[str]:
     return [*command, str(folder), str(devices), str(port)]
 
 
-def _libmodbus(folder: Path, devices: int, port: int) -> list[str]:
+def _libmodbus(folder: Path, devices: int, port: int, _influx: str) -> list[str]:
     flags = subprocess.run(
         ["pkg-config", "--cflags", "--libs", "libmodbus"],
         check=True,
@@ -105,10 +119,18 @@ def telegraf() -> str | None:
 
 _TELEGRAF_HEAD = """[agent]
 interval = "{interval}s"
-flush_interval = "10s"
+flush_interval = "1s"
+metric_batch_size = 10000
+metric_buffer_limit = 500000
 omit_hostname = true
 """
 _DISCARD = "[[outputs.discard]]\n"
+_INFLUX = """[[outputs.influxdb_v2]]
+urls = ["{influx}"]
+token = "{token}"
+organization = "{org}"
+bucket = "{bucket}"
+"""
 _LINES = '[[outputs.file]]\nfiles = ["/dev/null"]\ndata_format = "influx"\n'
 
 
@@ -129,12 +151,17 @@ configuration_type = "request"
     return text
 
 
-def _telegraf(folder: Path, devices: int, port: int) -> list[str]:
+def _telegraf(folder: Path, devices: int, port: int, _influx: str) -> list[str]:
     return _telegraf_to(_DISCARD, folder, devices, port)
 
 
-def _telegraf_lines(folder: Path, devices: int, port: int) -> list[str]:
+def _telegraf_lines(folder: Path, devices: int, port: int, _influx: str) -> list[str]:
     return _telegraf_to(_LINES, folder, devices, port)
+
+
+def _telegraf_influx(folder: Path, devices: int, port: int, influx: str) -> list[str]:
+    output = _INFLUX.format(influx=influx, token=TOKEN, org=ORG, bucket=BUCKET)
+    return _telegraf_to(output, folder, devices, port)
 
 
 def _telegraf_to(output: str, folder: Path, devices: int, port: int) -> list[str]:
@@ -146,7 +173,7 @@ def _telegraf_to(output: str, folder: Path, devices: int, port: int) -> list[str
     return [telegraf() or "telegraf", str(folder / "telegraf.conf")]
 
 
-def gateway_ours(folder: Path, _devices: int, port: int) -> list[str]:
+def gateway_ours(folder: Path, _devices: int, port: int, _influx: str) -> list[str]:
     urls = [
         f"modbus://127.0.0.1:{port}/{unit}?timeout_s={GATEWAY_TIMEOUT_S}"
         for unit in range(1, GATEWAY_UNITS + 1)
@@ -154,7 +181,7 @@ def gateway_ours(folder: Path, _devices: int, port: int) -> list[str]:
     return _agent(folder, urls, GATEWAY_INTERVAL_S, GATEWAY_VALUES, f"embedded:{folder / 'data'}")
 
 
-def gateway_telegraf(folder: Path, _devices: int, port: int) -> list[str]:
+def gateway_telegraf(folder: Path, _devices: int, port: int, _influx: str) -> list[str]:
     requests = [(unit, GATEWAY_VALUES) for unit in range(1, GATEWAY_UNITS + 1)]
     text = _TELEGRAF_HEAD.format(interval=GATEWAY_INTERVAL_S) + _DISCARD
     text += _plugin("gateway", f"tcp://127.0.0.1:{port}", GATEWAY_TIMEOUT_S, requests)
@@ -162,7 +189,7 @@ def gateway_telegraf(folder: Path, _devices: int, port: int) -> list[str]:
     return [telegraf() or "telegraf", str(folder / "telegraf.conf")]
 
 
-def gateway_telegraf_apart(folder: Path, _devices: int, port: int) -> list[str]:
+def gateway_telegraf_apart(folder: Path, _devices: int, port: int, _influx: str) -> list[str]:
     text = (
         _TELEGRAF_HEAD.format(interval=GATEWAY_INTERVAL_S)
         + _DISCARD
@@ -177,13 +204,16 @@ def gateway_telegraf_apart(folder: Path, _devices: int, port: int) -> list[str]:
     return [telegraf() or "telegraf", str(folder / "telegraf.conf")]
 
 
+REFERENCE = "Telegraf -> InfluxDB"
 POLLING = [
-    Client("dcim agent: rules and store on", _ours),
+    Client("dcim agent -> InfluxDB, rules on", _ours_influx, needs_influx=True),
+    Client(REFERENCE, _telegraf_influx, needs_influx=True),
+    Client("dcim agent -> embedded store, rules on", _ours),
+    Client("Telegraf -> line protocol, to /dev/null", _telegraf_lines),
     Client("dcim collector alone", _ours_alone),
+    Client("Telegraf -> discard", _telegraf),
     Client("pymodbus alone, struct", _pymodbus),
     Client("libmodbus in C", _libmodbus),
-    Client("Telegraf -> discard", _telegraf),
-    Client("Telegraf -> line protocol", _telegraf_lines),
 ]
 GATEWAY = [
     Client("dcim agent", gateway_ours),

@@ -23,10 +23,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TextIO
 
+from benchmarks.influxd import TOKEN, influxd, points
 from benchmarks.snmp_poll import clients, layer
 from benchmarks.snmp_poll.clients import VALUES
 from benchmarks.snmp_poll.devices import Responder, responder
-from benchmarks.snmp_poll.influxd import TOKEN, influxd, points
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _CORES = sorted(os.sched_getaffinity(0))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.snmp_poll.influxd import BUCKET, ORG, TOKEN
+from benchmarks.influxd import BUCKET, ORG, TOKEN
 from benchmarks.snmp_poll.responder import ROOT, host
 
 VALUES = 20  # of a device, in either shape

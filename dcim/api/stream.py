@@ -18,6 +18,7 @@ from dcim.model.reading import Reading
 T = TypeVar("T")
 
 _FLUSH_S = 1.0
+_KEPT_S = 60.0  # after the last client has gone, for its return
 _SEQ_PER_S = 1000  # a restarted agent counts on from above every number it has ever used
 
 
@@ -60,6 +61,8 @@ class Stream:
         self._most_readings, self._most_deltas = readings, deltas
         self._waiting: set[asyncio.Event] = set()
         self._clients = 0
+        self._clock = clock
+        self._left_at = clock.now()  # when a client was last seen
         self._shared: tuple[int, object] = (0, None)
 
     # --- outlet of the hub --------------------------------------------------------------------
@@ -82,6 +85,11 @@ class Stream:
         """End a second: its latest readings become one delta."""
         batches, self._pending = self._pending, []
         self._append(batches, (), tick=True)
+        if self._clients:
+            self._left_at = self._clock.now()
+        elif self._clock.now() - self._left_at > _KEPT_S:
+            self._ring.clear()
+            self._held = 0
 
     def close(self) -> None:
         """End every client's stream."""

@@ -200,6 +200,22 @@ def test_a_restarted_agent_uses_no_number_twice():
     assert after.seq > before.seq
 
 
+def test_nothing_is_kept_for_clients_that_are_long_gone():
+    clock = ManualClock()
+    stream = Stream(clock)
+    place = stream.open()
+    first = stream.seq
+    stream.flush()
+    place.close()
+    clock.advance(60)
+    stream.flush()
+    assert stream.holds(first)
+    clock.advance(1)
+    stream.flush()
+    assert not stream.holds(first)
+    assert stream.holds(stream.seq)
+
+
 def test_the_ring_is_bounded_by_readings_too():
     stream = Stream(ManualClock(), readings=100)
     first = stream.seq
