@@ -5,7 +5,7 @@ section 2.1.2 (MAC). They stay as they are, so what is replaced once is not repl
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Arcs = tuple[int, ...]
@@ -18,7 +18,7 @@ _SITE_V4 = [
 _DOC_V6 = IPv6Network("2001:db8::/32")
 _PLACED_V6 = [IPv6Network(net) for net in ("2000::/3", "fc00::/7", "fe80::/10")]
 _DOC_MAC, _MORE_MAC = 0x00005E005300, 0x02005E000000  # the second is locally administered
-_LARGEST_VERSION = 63  # what a number of a version, or an arc of an object's own name, may be
+_LARGEST_ARC = 63  # of what may as well be an object's own name, or a version
 
 _V4 = re.compile(r"(?<!\d)(?<!\d\.)(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?!\d)(?!\.\d)")
 _V4_JOINED = re.compile(
@@ -56,6 +56,7 @@ class Addresses:
         self._taken: set[object] = set()  # for documentation, and already in the recording
         self._spare = {4: _spare_v4(), 6: _spare_v6()}
         self._spare_macs = _spare_macs()
+        self._columns: set[Arcs] = set()  # what has addresses below it in indices
         self._anyhow: re.Pattern[str] | None = None  # the known MACs, however they are written
 
     def learn(self, text: str) -> None:
@@ -110,6 +111,30 @@ class Addresses:
                 octets = octets.replace(wanted, self._instead_mac(mac).to_bytes(6))
         return octets
 
+    def learn_columns(self, names: Sequence[tuple[Arcs, int]]) -> None:
+        """Tell indices from own names, and take up what else stands where an address does.
+
+        `names`: all objects, each with the count of its first arcs that are surely its own name.
+        What stands below a column is of one length; what stands below a node is not.
+        """
+        heads: dict[Arcs, set[int]] = {}
+        for arcs, start in names:
+            for at in range(start, len(arcs) - 3):
+                if self._known4(arcs[at : at + 4]):
+                    heads[arcs[:at]] = set()
+        sizes = {len(head) for head in heads}
+        below: dict[Arcs, list[Arcs]] = {head: [] for head in heads}
+        for arcs, _ in names:
+            for size in sizes:
+                if arcs[:size] in heads and len(arcs) > size:
+                    heads[arcs[:size]].add(len(arcs))
+                    below[arcs[:size]].append(arcs[size : size + 4])
+        self._columns = {head for head, lengths in heads.items() if len(lengths) == 1}
+        for head in self._columns:
+            if all(max(four) < 256 and 0 < four[0] < 224 for four in below[head]):
+                for four in below[head]:
+                    self._learn(IPv4Address(bytes(four)))
+
     def index(self, arcs: Arcs, start: int) -> Arcs:
         """An object's name with others for the known addresses behind its first `start` arcs."""
         out = list(arcs)
@@ -117,12 +142,21 @@ class Addresses:
         while at < len(arcs) - 3:
             for size in (16, 6, 4):
                 other = self._other_arcs(arcs[at : at + size], size)
-                if other is not None and not _own_number(arcs, at, size):
+                if other is not None and not (size == 4 and self._is_own_name(arcs, at)):
                     out[at : at + size] = other
                     at += size - 1
                     break
             at += 1
         return tuple(out)
+
+    def _is_own_name(self, arcs: Arcs, at: int) -> bool:
+        """Whether four small arcs are an object's own name, although an address reads the same."""
+        if max(arcs[at : at + 4]) > _LARGEST_ARC:
+            return False
+        return arcs[:at] not in self._columns or arcs[at + 4 :] == (0,)
+
+    def _known4(self, arcs: Arcs) -> bool:
+        return max(arcs) < 256 and IPv4Address(bytes(arcs)) in self._v4
 
     def _other_arcs(self, arcs: Arcs, size: int) -> bytes | None:
         if len(arcs) != size or max(arcs) > 255:
@@ -236,7 +270,7 @@ class Addresses:
 
     def _meet_v4(self, address: IPv4Address, text: str, match: re.Match[str]) -> None:
         """An address in a text; small numbers that may be a version are not looked for elsewhere."""
-        sure = _of_site(address) or match[0] == text.strip() or max(address.packed) > 63
+        sure = _of_site(address) or match[0] == text.strip() or max(address.packed) > _LARGEST_ARC
         if sure or _for_documentation(address):
             self._learn(address)
 
@@ -360,9 +394,3 @@ def _is_text(octets: bytes) -> bool:
         return octets.decode("utf-8").rstrip("\0").isprintable()
     except UnicodeDecodeError:
         return False
-
-
-def _own_number(arcs: Arcs, at: int, size: int) -> bool:
-    """Whether four small arcs before a scalar's zero are an object's own name, not an address."""
-    last = at + size == len(arcs) - 1 and arcs[-1] == 0
-    return size == 4 and last and max(arcs[at : at + size]) <= _LARGEST_VERSION

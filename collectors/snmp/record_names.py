@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 
 _SHORTEST, _SHORTEST_SECRET, _SHORTEST_ANYWHERE, _SHORTEST_PHRASE = 3, 4, 5, 6
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
@@ -18,6 +19,8 @@ _MAIL = re.compile(r"[\w.+'-]+@(?:[\w-]+(?:\.[\w-]+)+|[\w-]{3,})")
 _URL_HOST = re.compile(r"(?<=://)(?:[^/@\s:]*(?::[^/@\s]*)?@)?([\w.-]+)")
 _PHONE = re.compile(r"(?<![\w.+])(?:\+|00)\d{1,3}[ ()./-]{0,2}\d(?:[ ()./-]{0,2}\d){5,12}(?!\w)")
 _HOME = re.compile(r"(?<=/home/|users/|media/)[^/\s]+", re.IGNORECASE)
+_IN_PATH = re.compile(r"(?<=/)[^/\s]+")
+_DIGITS_OF_PHONE = 7  # without the codes of country and area
 _UNAME = re.compile(r"^((?:Linux|FreeBSD|OpenBSD|NetBSD|Darwin|SunOS|AIX) )(?!host )\S+")
 _TOKEN = re.compile(r"[^\W_]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -52,6 +55,7 @@ class Names:
         self._whole: set[str] = set()  # where they are all of a text
         self._phrases: set[str] = set()  # whatever stands around them
         self._domains: set[str] = set()
+        self._phones: set[str] = set()  # their last digits
         self._hosts: dict[str, str] = {}
         self._mails: dict[str, str] = {}
         self._pattern: re.Pattern[str] | None = None
@@ -78,10 +82,13 @@ class Names:
             self.learn_domain(mail.partition("@")[2])
         for host in _any_host().findall(text):
             self.learn_domain(host.partition(".")[2])
-        for token in _TOKEN.findall(text):
+        tokens = _TOKEN.findall(text)
+        for token in tokens:
             self._word(token)
+        for one, other in pairwise(tokens):
+            self._logins(one, other)
         for phone in re.findall(r"\d[\d ()./-]{4,}\d", text):
-            self._phrase(phone)
+            self._phones.add("".join(re.findall(r"\d", phone))[-_DIGITS_OF_PHONE:])
         self._phrase(text)
 
     def learn_host(self, text: str) -> None:
@@ -133,6 +140,7 @@ class Names:
             return _stand_in(0, len(text))
         steps: list[tuple[re.Pattern[str], Sub]] = [
             (self._names(), self._named),
+            (_phone_pattern(self._phones), self._phone),
             (_PHONE, self._phone),
             (_HOME, self._home),
         ]
@@ -141,6 +149,10 @@ class Names:
     def text(self, text: str, same_length: bool = False) -> str:
         """Both; in an index the number of octets stays the same."""
         return self.names(self.hosts(text, same_length), same_length)
+
+    def path(self, text: str) -> str:
+        """A mount point without the names in it."""
+        return _IN_PATH.sub(lambda m: m[0] if m[0] in word_list("system_paths") else "x", text)
 
     def keeps(self, word: str) -> bool:
         """Whether it is a maker's word."""
@@ -161,6 +173,15 @@ class Names:
             self._name(letters)
         if token != letters and len(letters) >= 2 and len(token) >= _SHORTEST:
             self._name(token)
+
+    def _logins(self, one: str, other: str) -> None:
+        """What accounts of a person are called: jdoe, doej, janed, janedoe."""
+        if not all(word.casefold() in self._other for word in (one, other)):
+            return
+        for a, b in ((one, other), (other, one)):
+            for login in (a + b, a[0] + b, a + b[0]):
+                if len(login) >= _SHORTEST_SECRET:
+                    self._name(login)
 
     def _phrase(self, text: str) -> None:
         words = [word.casefold() for word in _TOKEN.findall(text)]
@@ -268,6 +289,14 @@ class Names:
     def _uname(self, match: re.Match[str]) -> str:
         self.counts["host name"] += 1
         return f"{match[1]}host"
+
+
+def _phone_pattern(tails: Iterable[str]) -> re.Pattern[str]:
+    """Numbers that end like these, however they are written."""
+    ways = "|".join(r"[ ()./-]{0,2}".join(tail) for tail in sorted(tails))
+    return re.compile(
+        rf"(?<!\d)[+(]?(?:\d[ ()./-]{{0,2}}){{0,8}}(?:{ways})(?!\d)" if ways else r"(?!)"
+    )
 
 
 def _names(text: str) -> bool:

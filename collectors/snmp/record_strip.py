@@ -27,6 +27,12 @@ _NAMES = frozenset(
         "1.3.6.1.2.1.47.1.1.1.1.15",  # entPhysicalAssetID
     ]
 )
+_PATHS = frozenset(
+    [
+        "1.3.6.1.2.1.25.2.3.1.3",  # hrStorageDescr
+        "1.3.6.1.4.1.2021.9.1.2",  # dskPath
+    ]
+)
 _EMPTIED = frozenset(
     [
         "1.3.6.1.2.1.33.1.1.6",  # upsIdentAttachedDevices
@@ -42,7 +48,7 @@ _SERIAL_DIGITS = re.compile(r"(?=(?:\D*\d){3}).{6,}")  # a shorter one is only s
 _COUNTED_DIGITS = 4
 _MASKED = re.compile(r"(?:[^\w]|X|0(?=(?:\D*\d){4}))*(?:[^\w]|X|\d)*")  # what `masked` makes
 _SMALLEST_SERIAL = 10_000
-_ENTERPRISE_ARCS, _STANDARD_ARCS = 7, 8  # of an object's name, before anything that is an index
+_ENTERPRISE_ARCS, _STANDARD_ARCS = 9, 9  # of an object's name, before anything that is an index
 _SHORTEST_SPELT = 3
 _FLOAT = 0x9F  # first octet of the floating-point numbers in an Opaque
 _PRINTABLE = range(0x20, 0x100)
@@ -119,6 +125,8 @@ class Stripper:
                 self._names.learn_host(host)
         for one in objects:
             self._learn(one)
+        names = [(_arcs(one.oid), self._own_arcs(one.oid)) for one in objects]
+        self._addresses.learn_columns(names)
         if self._serials:
             ways = "|".join(map(re.escape, sorted(self._serials, key=len, reverse=True)))
             self._serial = re.compile(ways, re.IGNORECASE)
@@ -168,6 +176,8 @@ class Stripper:
         if self._is_serial(oid):
             return self._counted("serial number", text, self._instead(text)).encode(codec)
         versions, is_mac = _below(oid, self._known.versions), _below(oid, self._known.macs)
+        if _below(oid, _PATHS):
+            text = self._names.path(text)
         text = self._names.hosts(text)
         text = self._addresses.text(text, versions, is_mac)
         is_model = versions or _below(oid, self._known.models)

@@ -1,0 +1,208 @@
+"""What is private is taken out in whatever form it stands; what a device says of itself stays."""
+
+import pytest
+
+from collectors.snmp.ber import GAUGE32, INTEGER, IP_ADDRESS, OBJECT_ID, OCTETS
+from collectors.snmp.record_known import Known
+from collectors.snmp.record_strip import Object, Private, Stripped, masked, stripped
+
+ACME = "1.3.6.1.4.1.99999.1"
+SYSTEM = [
+    Object("1.3.6.1.2.1.1.1.0", OCTETS, b"Acme PDU card, firmware 5.4.0.11"),
+    Object("1.3.6.1.2.1.1.2.0", OBJECT_ID, "1.3.6.1.4.1.99999.10.1.2.3"),
+    Object(
+        "1.3.6.1.2.1.1.4.0", OCTETS, "Jané Doe <jane.d@umbra-corp.example>, 044 668 18 00".encode()
+    ),
+    Object("1.3.6.1.2.1.1.5.0", OCTETS, b"host-jane-01.dc.umbra.zz"),
+    Object("1.3.6.1.2.1.1.6.0", OCTETS, b"Basement room 42, 17 Elm Street, ZRH5"),
+    Object("1.3.6.1.2.1.2.2.1.6.1", OCTETS, bytes.fromhex("00c0b7a1b2c3")),
+    Object("1.3.6.1.2.1.33.1.1.2.0", OCTETS, b"Elmer 3000"),
+]
+PRIVATE = Private(("s3cret-word", "ups"), ("10.1.2.3",))
+
+
+def strip(*objects: Object, private: Private = PRIVATE) -> Stripped:
+    return stripped([*SYSTEM, *objects], private, Known())
+
+
+def told(text: str | bytes) -> str:
+    value = text.encode() if isinstance(text, str) else text
+    done = strip(Object(f"{ACME}.1.0", OCTETS, value))
+    found = next(one.value for one in done.objects if one.oid == f"{ACME}.1.0")
+    assert isinstance(found, bytes)
+    return found.decode("latin-1")
+
+
+def index_told(oid: str, *others: Object) -> str:
+    done = strip(Object(oid, INTEGER, 5), *others)
+    return next(one.oid for one in done.objects if one.tag == INTEGER)
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        ("call Doe", "doe"),
+        ("JANÉ'S UPS", "jan"),
+        ("Jane plain", "jane"),
+        ("HOST-JANE-01 is up", "jane"),
+        ("at host-jane-01.dc.umbra.zz now", "umbra"),
+        ("ups1.umbra.zz", "ups1"),
+        ("UPS1.Umbra-Corp.Example", "corp"),
+        ("the Umbra company", "umbra"),
+        ("jdoe logged in", "jdoe"),
+        ("JaneDoe", "doe"),
+        ("jane_doe", "doe"),
+        ("tel +41 (44) 6681800", "668"),
+        ("zrh5-r2", "zrh5"),
+        ("somebody@else.where", "somebody"),
+        ("http://admin:pw@fileserver/x", "pw"),
+        ("http://fileserver/x", "fileserver"),
+        ("smtp.another.com", "another"),
+        ("s3cret-word", "s3cret"),
+        ("mac=S3CRET-WORD;", "s3cret"),
+        ("00:c0:b7:a1:b2:c3", "a1:b2"),
+        ("0:c0:b7:a1:b2:c3 in short", "a1:b2"),
+        ("mac:00:c0:b7:a1:b2:c3", "a1:b2"),
+        ("00-C0-B7-A1-B2-C3", "b2-c3"),
+        ("00c0.b7a1.b2c3", "b7a1"),
+        ("00c0-b7a1-b2c3", "b7a1"),
+        ("00C0B7-A1B2C3", "a1b2c3"),
+        ("00 c0 b7 a1 b2 c3", "a1 b2"),
+        ("card00C0B7A1B2C3", "a1b2c3"),
+        ("MAC: 001122334455", "001122334455"),
+        ("0011.2233.4455", "2233"),
+        ("gw 10.9.2.4.", "10.9"),
+        ("10.9.2.4-10.9.2.7", "10.9"),
+        ("010.009.002.004", "009"),
+        ("ip10.9.2.4", "10.9"),
+        ("81.20.30.40", "81.20"),
+        ("ip-10-1-2-3", "10-1-2-3"),
+        ("addr:fe80::2c0:b7ff:fea1:b2c3%eth0", "b7ff"),
+        ("2a02:1210:0:0:0:0:0:7", "1210"),
+        ("line one\nJane Doe\nline three", "doe"),
+        ("Jané Doe".encode("utf-16-le"), "d\0o\0e"),
+        ("Jané".encode("latin-1"), "jan"),
+        ("SN QS1234567890", "1234"),
+        (b"\x80\x00\x1f\x03\x00\xc0\xb7\xa1\xb2\xc3", "\xb7\xa1"),
+    ],
+)
+def test_private_text_is_gone(text: str | bytes, gone: str) -> None:
+    assert gone not in told(text).lower()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "firmware v6.4.0.1 of 2024-05-01, 12:30:45",
+        "version 10.2.1.4",
+        "fw:4.2.0.5-50274",
+        "Model AP8959NA3, 230 V",
+        "groups of cells",
+        "basement rack room network",
+        "Elmer 3000",
+        "Temperature 23.5 degC",
+        "10 20 30 40 50 60",
+        "00 01 02 03 04 05 06 07 08 09",
+        "255.255.255.0 and 127.0.0.1",
+        "Fans.Internal Control.Fan1",
+        "apc_hw05_aos_712.bin",
+        "www.ietf.org",
+        "1.3.6.1.4.1.318",
+        "no:such:thing std::dec",
+    ],
+)
+def test_what_a_maker_wrote_stays(text: str) -> None:
+    assert told(text) == text
+
+
+def test_a_short_community_is_only_taken_for_itself() -> None:
+    assert told("ups") == "xx0"
+    assert told("Ups") == "Ups"
+
+
+def test_identity_stays() -> None:
+    first, second, *_ = strip().objects
+    assert (first, second) == (SYSTEM[0], SYSTEM[1])
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        ("5.10.1.2.3", "5.192.0.2.1"),
+        ("5.10.1.2.3.161", "5.192.0.2.1.161"),
+        ("5.1.4.10.7.7.7", "5.1.4.192.0.2.1"),
+        ("5.192.168.7.9.2", "5.192.0.2.1.2"),
+        ("5.6.0.192.183.161.178.195", "5.6.0.0.94.0.83.1"),
+        ("5.4.106.97.110.101", "5.4.120.120.120"),  # "jane": "xxx" and a number
+        ("5.2.16.42.2.18.16.0.0.0.0.0.0.0.0.0.0.0.7", "5.2.16.32.1.13.184"),
+    ],
+)
+def test_private_indices_are_others_of_the_same_length(index: str, expected: str) -> None:
+    found = index_told(f"{ACME}.{index}")
+    assert found.startswith(f"{ACME}.{expected}")
+    assert found.count(".") == f"{ACME}.{index}".count(".")
+
+
+def test_rows_beside_an_address_are_addresses() -> None:
+    other = Object(f"{ACME}.5.10.1.2.9", OCTETS, b"")
+    done = strip(Object(f"{ACME}.5.10.1.2.3", OCTETS, b""), other)
+    assert other.oid not in [one.oid for one in done.objects]
+
+
+def test_numbers_that_only_read_like_the_address_stay() -> None:
+    load = [Object(f"{ACME}.7.10.1.2.{n}", INTEGER, n) for n in (1, 2, 3)]
+    table = [Object(f"{ACME}.7.11.1.0", INTEGER, 0), *load, Object(f"{ACME}.7.4.0", INTEGER, 1)]
+    assert {one.oid for one in table} <= {one.oid for one in strip(*table).objects}
+
+
+def test_the_same_address_is_the_same_other_one_everywhere() -> None:
+    done = strip(
+        Object(f"{ACME}.2.1.3.10.77.1.99", IP_ADDRESS, "10.77.1.99"),
+        Object(f"{ACME}.2.1.4.10.77.1.99", OBJECT_ID, f"{ACME}.2.1.3.10.77.1.99"),
+        Object(f"{ACME}.3.0", OCTETS, b"10.77.1.99"),
+        Object(f"{ACME}.4.0", OCTETS, bytes((10, 77, 1, 99))),
+    )
+    address, pointer, text, octets = done.objects[-4:]
+    other = address.value
+    assert isinstance(other, str)
+    assert address.oid == pointer.value == f"{ACME}.2.1.3.{other}"
+    assert text.value == other.encode()
+    assert octets.value == bytes(map(int, other.split(".")))
+
+
+def test_a_recording_stays_in_order() -> None:
+    rows = [Object(f"{ACME}.5.{a}.1.2.99", IP_ADDRESS, f"{a}.1.2.99") for a in (9, 11, 193)]
+    arcs = [tuple(map(int, one.oid.split("."))) for one in strip(*rows).objects]
+    assert arcs == sorted(arcs)
+    assert len(set(arcs)) == len(SYSTEM) + len(rows)
+
+
+def test_numbers_stay_numbers() -> None:
+    numbers = [
+        Object(f"{ACME}.8.1.0", INTEGER, 42),
+        Object(f"{ACME}.8.2.0", GAUGE32, 167838211),  # 10.1.2.3, read as one number
+        Object(f"{ACME}.8.3.0", OCTETS, b"23.5"),
+    ]
+    assert strip(*numbers).objects[-3:] == numbers
+
+
+def test_serial_numbers_keep_their_shape_and_stay_apart() -> None:
+    assert masked("QS12-34b", 7) == "XX00-07X"
+    column = "1.3.6.1.2.1.47.1.1.1.1.11"
+    done = strip(
+        Object(f"{column}.1", OCTETS, b"AB123456"),
+        Object(f"{column}.2", OCTETS, b"AB123457"),
+        Object(f"{ACME}.9.0", OCTETS, b"card ab123456"),
+    )
+    first, second, text = (one.value for one in done.objects[-3:])
+    assert (first, second, text) == (b"XX000001", b"XX000002", b"card XX000001")
+
+
+def test_serial_numbers_stay_where_that_is_wanted() -> None:
+    one = Object("1.3.6.1.2.1.47.1.1.1.1.11.1", OCTETS, b"AB123456")
+    assert one in strip(one, private=Private(keep_serials=True)).objects
+
+
+def test_mount_points_lose_their_names() -> None:
+    done = strip(Object("1.3.6.1.2.1.25.2.3.1.3.4", OCTETS, b"/mnt/customers/www"))
+    assert done.objects[-1].value == b"/mnt/x/x" or done.objects[-2].value == b"/mnt/x/x"
