@@ -6,6 +6,8 @@ from pathlib import Path
 import typer
 
 from collectors.catalog import load_catalog
+from collectors.profile import Profile
+from collectors.snmp.profile import SnmpProfile
 from dcim.cli.commands import app
 from dcim.model.metric import Metric, registry
 from rules.rule import builtin, load
@@ -41,14 +43,22 @@ def _range(m: Metric) -> str:
 def devices() -> str:
     profiles = sorted(load_catalog().values(), key=lambda p: (p.kind, p.vendor, p.name))
     rows = [
-        (p.kind, p.vendor, f"`{p.name}`", p.protocol, p.evidence, "; ".join(p.sources))
+        (p.kind, p.vendor, f"`{p.name}`", p.protocol, p.evidence, _traps(p), "; ".join(p.sources))
         for p in profiles
     ]
     head = (
         "# Devices\n\nProfiles the suite brings (`dcim profiles`). Evidence: `recording` of a real device, vendor's "
-        "`document`, the device's own `firmware`, `beta` (units doubtful), `synthetic` (a template a site completes).\n\n"
+        "`document`, the device's own `firmware`, `beta` (units doubtful), `synthetic` (a template a site completes). "
+        "Traps: how many the profile knows by name; `+` where it takes the rest of the MIB's as well.\n\n"
     )
-    return head + table(("kind", "vendor", "profile", "protocol", "evidence", "sources"), rows)
+    header = ("kind", "vendor", "profile", "protocol", "evidence", "traps", "sources")
+    return head + table(header, rows)
+
+
+def _traps(profile: Profile) -> str:
+    traps = profile.trap if isinstance(profile, SnmpProfile) else ()
+    named = sum(not trap.oid.endswith(".*") for trap in traps)
+    return f"{named or ''}{'+' if named < len(traps) else ''}"
 
 
 def rules() -> str:
