@@ -342,15 +342,15 @@ class SnmpProfile(Profile):
     @model_validator(mode="after")
     def _traps_are_sound(self) -> Self:
         known = Counter(trap_key(self.oid(trap.oid)) for trap in self.trap)
-        twice = [oid for oid, times in known.items() if times > 1]
-        if twice:
-            raise ValueError(f"a trap stands here twice: {', '.join(twice)}")
+        faults = [f"a trap stands here twice: {oid}" for oid, times in known.items() if times > 1]
         points = [f"{p.component}/{p.metric}".lstrip("/") for p in self.point]
         for table in self.table:
             points += [f"{c.component or table.component}/{c.metric}" for c in table.column]
-        for about in {trap.about for trap in self.trap if trap.about}:
+        for about in {trap.about: None for trap in self.trap if trap.about}:
             if not any(fnmatch.fnmatchcase(point, about) for point in points):
-                raise ValueError(f"a trap is about {about!r}, which no point or column reads")
+                faults.append(f"a trap is about {about!r}, which no point or column reads")
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
     @cached_property
