@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -27,6 +27,8 @@ class Strict(BaseModel):
 class Point(Strict):
     """What every point of a profile states, whatever its protocol."""
 
+    own_metrics: ClassVar[bool] = False  # whether `x.` metrics of the site can be brought
+
     metric: str
     component: str = ""  # from the device's side inwards: "input/L1"; {index} and names by protocol
     unit: str | None = None  # as the device sends it; default: the registry's
@@ -42,11 +44,15 @@ class Point(Strict):
 
     @model_validator(mode="after")
     def _fits_the_registry(self) -> Self:
-        known = registry()
-        if self.metric not in known and not self.metric.startswith("x."):
-            raise ValueError(f"metric {self.metric!r} is not in the registry")
-        metric = known.get(self.metric)
+        metric = registry().get(self.metric)
         if metric is None:
+            if not self.metric.startswith("x."):
+                raise ValueError(f"metric {self.metric!r} is not in the registry (`dcim metrics`)")
+            if not self.own_metrics:
+                raise ValueError(
+                    f"metric {self.metric!r} is not in the registry (`dcim metrics`): metrics of a "
+                    "site's own (x., declared by [metrics] in dcim.toml) only MQTT profiles bring"
+                )
             return self
         if metric.kind is MetricKind.STATE:
             unknown = sorted(set(self.states.values()) - metric.states.keys())

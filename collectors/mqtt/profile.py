@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, PositiveFloat, model_validator
 
@@ -46,6 +46,8 @@ Places = Annotated[tuple[Place, ...], BeforeValidator(_places), Field(min_length
 
 class MqttPoint(Point):
     """A point in a payload. A JSON boolean counts as the raw number 0 or 1."""
+
+    own_metrics: ClassVar[bool] = True
 
     at: Places  # several where more than one topic brings it
     # text on the wire -> raw number: `{ ON = 1, OFF = 0 }`

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from collectors.base import Limits, ProbeResult, Target, parse_url
-from collectors.catalog import load_catalog, user_profiles
-from collectors.profile import Profile, ProfileError
+from collectors.profile import Profile
 from dcim.cli.credentials import ConfigOption, check_user, credentials_of
 from dcim.cli.output import Stop, number, print_json, print_table, run
 from dcim.clock import SystemClock
+from dcim.config import ConfigError
+from dcim.config.catalog import read_profiles
 from dcim.model.metric import Registry, registry
 from dcim.model.reading import Reading, component_of, rfc3339
 
@@ -144,9 +145,9 @@ async def replayed(files: Sequence[str]) -> AsyncIterator[dict[str, str]]:
 def read_catalog() -> dict[str, Profile]:
     """All profiles; ends the command where one is faulty."""
     try:
-        return load_catalog(user_profiles(Path.cwd()))
-    except ProfileError as error:
-        raise Stop(str(error), 2) from None
+        return read_profiles(Path.cwd())
+    except ConfigError as error:
+        raise Stop("\n".join(map(str, error.faults)), 2) from None
 
 
 def _print_json(text: str, target: Target, result: ProbeResult) -> None:

@@ -27,5 +27,5 @@ def _fault(fault: ProfileFault, own: list[Path]) -> Fault:
         path = tuple(int(part) if part.isdecimal() else part for part in key.split("."))
         line = line_of(key_lines(file.read_text("utf-8")), path)
     found = fault.found.removeprefix("Value error, ")
-    expected = "a profile that loads (docs/add-a-modbus-device.md)"
+    expected = "a profile that loads (docs/add-an-snmp-device.md, docs/add-a-modbus-device.md)"
     return Fault(str(file or fault.file), key, line, found, expected)

@@ -142,6 +142,7 @@ class References:
             return
         url = parse_url(device.address)
         self._profile((*path, "profile"), device.profile, url.protocol)
+        self._own_metrics((*path, "profile"), device.profile_name)
         if "profile" in url.query:
             self._profile((*path, "address"), url.query["profile"], url.protocol)
         if "credentials" in url.query:
@@ -170,6 +171,14 @@ class References:
             schemes = " or ".join(f"{s}://" for s, p in SCHEMES.items() if p == profile.protocol)
             found = f"{name!r}, a profile for {profile.protocol}"
             self._report.add(path, found, f"a profile for {protocol} (or an address {schemes})")
+
+    def _own_metrics(self, path: Path, name: str) -> None:
+        """Metrics under x. that a device's profile brings are declared in this file."""
+        profile = self._profiles.get(name)
+        points = getattr(profile, "point", ())
+        for metric in sorted({point.metric for point in points} - self._registry.keys()):
+            found = f"{metric!r} in the profile {name}, which is not declared"
+            self._report.add(path, found, f'a table [metrics."{metric}"] in this file')
 
     def _metric(self, path: Path, address: str) -> bool:
         name = address.rpartition("/")[2]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dcim.config import ConfigError, load
+from dcim.config.catalog import read_profiles
 
 SITE = """\
 [site]
@@ -61,3 +62,54 @@ def test_its_faults_are_told_with_file_and_line(tmp_path: Path, points: str, lin
     fault = next(one for one in caught.value.faults if found in one.found)
     assert fault.file == str(tmp_path / "profiles" / "own_meter.toml")
     assert fault.line == line
+
+
+HOST = """\
+name = "host"
+protocol = "snmp"
+kind = "meter"
+vendor = "net-snmp"
+evidence = "document"
+sources = ["HOST-RESOURCES-MIB"]
+[identify]
+tables = ["1.3.6.1.2.1.25.1"]
+[[point]]
+at = "1.3.6.1.2.1.25.1.1.0"
+metric = "power.active"
+[[point]]
+at = "1.3.6.1.2.1.25.1.6.0"
+metric = "x.processes"
+"""
+
+
+def test_a_metric_that_nothing_can_bring_is_a_fault_of_the_profile(tmp_path: Path):
+    (tmp_path / "profiles").mkdir()
+    file = tmp_path / "profiles" / "host.toml"
+    file.write_text(HOST, "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read_profiles(tmp_path)
+    (fault,) = caught.value.faults
+    assert (fault.file, fault.line, fault.key) == (str(file), 12, "point.1")
+    assert "'x.processes' is not in the registry" in fault.found
+    assert "declared by [metrics] in dcim.toml" in fault.found
+
+
+def test_a_metric_of_the_sites_own_is_declared_before_a_profile_brings_it(tmp_path: Path):
+    (tmp_path / "profiles").mkdir()
+    profile = (
+        'name = "door"\nprotocol = "mqtt"\nkind = "meter"\nvendor = "ACME"\n'
+        'evidence = "document"\nsources = ["manual"]\nexpect_s = 60\nidentify = ["#opened"]\n'
+        '[[point]]\nat = "#opened"\nmetric = "x.door.opened"\n'
+    )
+    (tmp_path / "profiles" / "door.toml").write_text(profile, "utf-8")
+    site = SITE.replace("own_meter", "door").replace("modbus://127.0.0.1/1", "mqtt://127.0.0.1/a")
+    file = tmp_path / "dcim.toml"
+    file.write_text(site, "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    (fault,) = caught.value.faults
+    assert (fault.key, fault.line) == ("devices[0].profile", 5)
+    assert fault.found == "'x.door.opened' in the profile door, which is not declared"
+    assert fault.expected == 'a table [metrics."x.door.opened"] in this file'
+    file.write_text(site + '[metrics."x.door.opened"]\nmeaning = "How often"\n', "utf-8")
+    assert "x.door.opened" in load(file).registry
