@@ -50,9 +50,11 @@ async def test_an_outage_of_one_unit_makes_no_other_late(
             target_of(f"modbus://127.0.0.1:{server.port}/{unit}", "test", f"u{unit}", fast_s=0.1)
             for unit in (1, 2, 3)
         ]
-        async with collecting(targets, {"test": METER}) as (_, sink):
-            await sink.until(lambda: len(sink.of("u2")) >= 20 and len(sink.of("u3")) >= 20)
+        async with collecting(targets, {"test": METER}) as (collector, sink):
+            await sink.until(lambda: len(sink.of("u2")) >= 12 and len(sink.of("u3")) >= 12)
     assert {batch.outage.kind for batch in sink.of("u1") if batch.outage} == {kind}
+    (endpoint,) = collector.endpoints.values()
+    assert endpoint.counts[kind] >= 1
     assert not any(batch.readings for batch in sink.of("u1"))
     assert all(_well(sink, unit) for unit in ("u2", "u3"))
 
