@@ -6,7 +6,7 @@ after it gives at most zeros; otherwise the end of the table is found by halving
 have no holes.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from typing import NamedTuple
 
 from collectors.modbus.at import At, Repeat, Table
@@ -30,10 +30,10 @@ class _Series(NamedTuple):
     stride: int
     most: int
     first: int  # address of the first part
-    size: int
+    size: int  # registers that are known to follow one another
 
     def part(self, number: int) -> Read:
-        """All registers of one part; the first is number 1."""
+        """The first registers of one part; the first part is number 1."""
         return Read(self.table, self.first + (number - 1) * self.stride, self.size)
 
 
@@ -96,10 +96,18 @@ def _series(profile: Profile) -> list[_Series]:
             repeats[table, count_at].stride,
             repeats[table, count_at].count,
             min(words),
-            min(max(words) - min(words) + 1, profile.link.max_registers),
+            min(_run(words), profile.link.max_registers),
         )
         for (table, count_at), words in places.items()
     ]
+
+
+def _run(words: Collection[int]) -> int:
+    """How many addresses follow one another from the lowest."""
+    end = min(words)
+    while end in words:
+        end += 1
+    return end - min(words)
 
 
 def _shortened(profile: Profile, counts: Mapping[tuple[Table, int], int]) -> Profile:
