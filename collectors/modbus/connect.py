@@ -2,6 +2,8 @@
 
 import asyncio
 
+from pydantic import ValidationError
+
 from collectors.base import Target, Url
 from collectors.modbus.endpoint import Connect, Connection, Endpoint
 from collectors.modbus.profile import Link, Profile
@@ -26,6 +28,17 @@ def link_of(target: Target, profile: Profile | None) -> Link:
     link = profile.link if profile is not None else Link()
     said = {k: v for k, v in target.url.query.items() if k in Link.model_fields}
     return Link.model_validate(link.model_dump() | said, strict=False) if said else link
+
+
+def link_fault(url: Url) -> str:
+    """What is wrong with a URL's link settings; empty where nothing is."""
+    try:
+        Link.model_validate(
+            {k: v for k, v in url.query.items() if k in Link.model_fields}, strict=False
+        )
+    except ValidationError as error:
+        return "; ".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors())
+    return ""
 
 
 def endpoint_of(url: Url, link: Link, clock: Clock) -> Endpoint:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from collectors.base import Limits, ProbeResult, Target, parse_url
+from collectors.modbus.connect import link_fault
 from collectors.profile import Profile
 from dcim.cli.credentials import ConfigOption, check_user, credentials_of
 from dcim.cli.output import Stop, number, print_json, print_table, run
@@ -77,6 +78,9 @@ def targets_of(
             url = parse_url(text)
         except ValueError as error:
             faults.append(str(error))
+            continue
+        if url.protocol == "modbus" and (fault := link_fault(url)):
+            faults.append(f"{url}: {fault}")
             continue
         device = f"device-{i + 1}"
         name = profile or url.query.get("profile", "auto")

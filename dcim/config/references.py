@@ -7,6 +7,7 @@ from pathlib import Path as FilePath
 from urllib.parse import urlsplit
 
 from collectors.base import SCHEMES, parse_url
+from collectors.modbus.connect import link_fault
 from collectors.profile import Profile
 from dcim.config.credentials import check_credentials
 from dcim.config.draft import OBJECTS, Draft
@@ -143,6 +144,9 @@ class References:
         url = parse_url(device.address)
         self._profile((*path, "profile"), device.profile, url.protocol)
         self._own_metrics((*path, "profile"), device.profile_name)
+        fault = link_fault(url) if url.protocol == "modbus" else ""
+        if fault:
+            self._report.add((*path, "address"), repr(str(url)), f"sound link settings ({fault})")
         if "profile" in url.query:
             self._profile((*path, "address"), url.query["profile"], url.protocol)
         if "credentials" in url.query:

@@ -79,6 +79,13 @@ def test_a_secret_in_a_url_is_not_repeated() -> None:
     assert "hunter2" not in said
 
 
+def test_link_settings_that_are_none_are_told_before_anything_is_sent() -> None:
+    said = refusal("modbus://h/1?timeout_s=abc&gap=500")
+    assert said.startswith("modbus://h/1?timeout_s=abc&gap=500: ")
+    assert "timeout_s: " in said
+    assert "gap: " in said
+
+
 def test_check_warns_of_missing_secrets_and_ends_well(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

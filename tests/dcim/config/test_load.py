@@ -469,6 +469,12 @@ CASES = {
         "devices[2].address",
         "found 'snmp3://***@h', expected a device URL: no password before the @",
     ),
+    "link settings that are none": (
+        "[[devices]]\nid='d'\naddress='modbus://h/1?timeout_s=abc'\nplace='hall-1'\n",
+        2,
+        "devices[2].address",
+        "timeout_s: Input should be a valid number",
+    ),
     "name of a variable": (
         "[credentials.x]\ncommunity_env='not a name'\n",
         1,
