@@ -204,5 +204,5 @@ def test_serial_numbers_stay_where_that_is_wanted() -> None:
 
 
 def test_mount_points_lose_their_names() -> None:
-    done = strip(Object("1.3.6.1.2.1.25.2.3.1.3.4", OCTETS, b"/mnt/customers/www"))
-    assert done.objects[-1].value == b"/mnt/x/x" or done.objects[-2].value == b"/mnt/x/x"
+    mounted = Object("1.3.6.1.2.1.25.2.3.1.3.4", OCTETS, b"/mnt/customers/www")
+    assert mounted._replace(value=b"/mnt/x/x") in strip(mounted).objects
