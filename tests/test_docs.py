@@ -8,8 +8,11 @@ from types import ModuleType
 import pytest
 import typer.main
 
+from collectors.base import QUERY_KEYS
+from collectors.snmp.traps_limits import ALL_SENDERS, EACH_SENDER
 from dcim.cli.commands import app
 from dcim.config import load
+from dcim.model.reading import OutageKind
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -39,6 +42,28 @@ def test_the_example_configuration_has_no_fault(tmp_path: Path):
     file = tmp_path / "dcim.toml"
     file.write_text(example[1], "utf-8")
     assert len(load(file).targets) == 5
+
+
+def test_every_kind_of_outage_is_explained_once():
+    page = (ROOT / "docs" / "operate.md").read_text("utf-8")
+    _, _, section = page.partition("## When a device is out\n")
+    table = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert table == [kind.value for kind in OutageKind]
+
+
+def test_every_query_key_of_an_address_is_in_the_page():
+    page = (ROOT / "docs" / "configure.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)[:+].* \| (.*) \|$", page, re.MULTILINE)
+    told = {scheme: set(re.findall(r"`(\w+)", keys)) for scheme, keys in rows}
+    assert told == {scheme: set(keys) for scheme, keys in QUERY_KEYS.items()}
+
+
+def test_the_limits_of_traps_are_in_the_page():
+    page = (ROOT / "docs" / "operate.md").read_text("utf-8")
+    assert (
+        f"{EACH_SENDER} datagrams a second are looked at from one sender, {ALL_SENDERS} from"
+        in page
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
