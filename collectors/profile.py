@@ -4,11 +4,12 @@ Each protocol extends `Profile` and `Point` with its own `at` and `identify`
 (`collectors/snmp/profile.py` and so on); this module holds what they share.
 """
 
+import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -136,6 +137,7 @@ def load_profiles(
             profile = model.model_validate(table)
         except ValidationError as error:
             faults.extend(_faults(file.name, error))
+            faults.extend(_further(file.name, table, model, error))
             continue
         if profile.name in profiles:
             faults.append(Fault(file.name, "name", f"{profile.name!r} is taken by another profile"))
@@ -149,7 +151,44 @@ def load_profiles(
     return profiles
 
 
-def _faults(name: str, error: ValidationError) -> Iterable[Fault]:
+_PLACE = re.compile(r"((?:point|plausible|identify)\.\d+): (.+)", re.DOTALL)
+_SAID = {  # kind of error -> in words of ours
+    "missing": "nothing; this key is needed",
+    "extra_forbidden": "a key that no profile has",
+    "too_short": "nothing in it",
+}
+_HEAD = {"name": "x", "kind": "meter", "vendor": "x", "evidence": "document", "sources": ["x"]}
+
+
+def _faults(name: str, error: ValidationError) -> Iterator[Fault]:
     for one in error.errors():
-        key = ".".join(str(part) for part in one["loc"]) or "file"
-        yield Fault(name, key, one["msg"])
+        key = ".".join(str(part) for part in one["loc"])
+        text = _SAID.get(one["type"], one["msg"].removeprefix("Value error, "))
+        for part in text.split("; ") if not key else [text]:
+            place = _PLACE.fullmatch(part)
+            yield Fault(name, place[1], place[2]) if place else Fault(name, key or "file", part)
+
+
+def _further(
+    name: str, table: Mapping[str, Any], model: type[Profile], error: ValidationError
+) -> Iterator[Fault]:
+    """What is wrong among the points that are right each on their own: overlaps, and the like."""
+    located = [one["loc"] for one in error.errors()]
+    if () in located:
+        return
+    wrong = {loc[1] for loc in located if loc[0] == "point" and len(loc) > 1}
+    points = list(enumerate(table.get("point", ())))
+    kept = [(number, point) for number, point in points if number not in wrong]
+    heads = {str(loc[0]) for loc in located} - {"point"}
+    rest = {key: value for key, value in table.items() if key not in heads}
+    rest = {key: _HEAD[key] for key in heads & _HEAD.keys()} | rest
+    if wrong:
+        rest.pop("plausible", None)  # may speak of a point that is not looked at
+    try:
+        model.model_validate(rest | {"point": [point for _, point in kept]})
+    except ValidationError as second:
+        for fault in _faults(name, second):
+            place = re.fullmatch(r"point\.(\d+)(.*)", fault.key)
+            if place:
+                number = kept[int(place[1])][0]
+                yield Fault(name, f"point.{number}{place[2]}", fault.found)

@@ -315,30 +315,41 @@ class Profile(base.Profile):
         faults = [*repeated(placed), *overlapping(placed), *self._outside(), *self._impossible()]
         faults += self._unmoved()
         if faults:
-            raise ValueError("; ".join(faults))
+            raise ValueError("; ".join(map(self._located, faults)))
         return self
+
+    def _located(self, fault: str) -> str:
+        """With the number of the point it speaks of, so that its line can be told."""
+        numbers = {id(point): number for number, point in enumerate(self.point)}
+        keys = {one.key: numbers[id(one.point)] for one in self.placed}
+        key = fault.partition(": ")[0]
+        return f"point.{keys[key]}: {fault}" if key in keys else fault
 
     def _impossible(self) -> Iterator[str]:
         """Ranges that nothing lies in, and raw numbers that no register holds."""
         metrics = {one.key: registry().get(one.point.metric) for one in self.placed}
-        for rule in self.plausible:
-            yield from empty(f"plausible {rule.point}", rule.range)
+        for number, rule in enumerate(self.plausible):
+            key = f"plausible.{number}: {rule.point}"
             metric = metrics.get(rule.point)
             if rule.point not in metrics:
-                yield f"plausible: no point {rule.point!r}"
+                yield f"plausible.{number}: no point {rule.point!r}"
+            if rule.range[0] > rule.range[1]:
+                yield from empty(key, rule.range)
             elif metric is not None and metric.range is not None:
                 low, high = metric.range
                 both = max(low, rule.range[0]), min(high, rule.range[1])
-                yield from empty(f"plausible {rule.point} within {metric.name}", both)
-        for test in self.identify:
-            yield from empty(f"identify {test.at.addresses[0]}", test.range)
-        for point in self.point:
+                reach = f"{metric.name} is within {low:g}..{high:g}"
+                yield from (f"{one}: {reach}" for one in empty(key, both))
+        for number, test in enumerate(self.identify):
+            yield from empty(f"identify.{number}: {test.at.addresses[0]}", test.range)
+        for number, point in enumerate(self.point):
             at = point.at
             if point.bits:
                 at = at.model_copy(update={"bit": 0})
             raws = [*point.states, *point.absent, *point.invalid]
             for raw in never(at, raws):
-                yield f"{point.metric} at {at.addresses[0]}: raw {raw:g} cannot come of {at.type}"
+                where = f"{point.metric} at {at.addresses[0]}"
+                yield f"point.{number}: {where}: raw {raw:g} cannot come of {at.type}"
 
     def _unmoved(self) -> Iterator[str]:
         """Values of which `further` does not say where the next device has them."""

@@ -446,7 +446,7 @@ column = [{ at = 4, metric = "voltage", decimals_from = ".2.15.0", divisor_from 
         ('[[point]]\nat = ".1.x"\nmetric = "voltage"\n', "not an object identifier"),
         ('[[point]]\nat = ".1.0"\nmetric = "voltage"\nunit = "W"\n', "wants V"),
         ('[[point]]\nat = ".1.0"\nmetric = "switch"\nstates = { 1 = "open" }\n', "no state open"),
-        ('[[point]]\nat = ".1.0"\nmetric = "voltage"\nhue = 3\n', "Extra inputs"),
+        ('[[point]]\nat = ".1.0"\nmetric = "voltage"\nhue = 3\n', "a key that no profile has"),
         ('[[point]]\nat = ".1.0"\ncases = "none"\n', "cases 'none' are not in this file"),
         ('[[point]]\nat = ".1.0"\nmetric = "load"\npattern = "x"\n', "needs a group"),
         ('[[point]]\nat = ".1.0"\nmetric = "load"\nwhen = { ".2" = "~(" }\n', "regular expression"),

@@ -52,7 +52,7 @@ def test_a_profile_beside_the_configuration_is_used(tmp_path: Path):
             "current: overlaps voltage at holding 1",
         ),
         ('[[point]]\nmetric = "wattage"\nat = { address = 0 }\n', 7, "'wattage' is not in the"),
-        ('[[point]]\nmetric = "voltage"\nat = { adress = 0 }\n', 9, "Extra inputs"),
+        ('[[point]]\nmetric = "voltage"\nat = { adress = 0 }\n', 9, "a key that no profile has"),
         ("[[point", 1, "Expected"),
     ],
 )
