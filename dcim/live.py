@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from dcim import log
 from dcim.model.reading import Batch, Identity, Outage, Quality, Reading, rfc3339
 
 _log = log.get("devices")
+_point = attrgetter("point")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +59,14 @@ class Live:
         self.devices.pop(device, None)
 
     def update(self, batch: Batch, now: float) -> Sequence[str]:
-        """Take over a batch; gives the points that are new here."""
-        points = [reading.point for reading in batch.readings]
-        new = [point for point in points if point not in self.readings]
+        """Take over a batch; gives its points where any of them is new here."""
+        points = list(map(_point, batch.readings))
+        known = len(self.readings)
         self.readings.update(zip(points, batch.readings, strict=True))
         self._seen.update(dict.fromkeys(points, now))
         if batch.device:
             self._note(batch)
-        return new
+        return points if len(self.readings) > known else ()
 
     def stale(self, now: float) -> Iterable[Reading]:
         """Readings that have just gone stale: old value, old time, and the reason."""
@@ -80,10 +82,11 @@ class Live:
                 yield old._replace(quality=Quality.STALE, reason=f"no answer since {since}Z")
 
     def mark(self, readings: Sequence[Reading]) -> Sequence[str]:
-        """Take over stale readings, which are not answers; gives the points that are new here."""
-        new = [reading.point for reading in readings if reading.point not in self.readings]
-        self.readings.update((reading.point, reading) for reading in readings)
-        return new
+        """Take over stale readings, which are not answers; gives their points where any is new here."""
+        points = list(map(_point, readings))
+        known = len(self.readings)
+        self.readings.update(zip(points, readings, strict=True))
+        return points if len(self.readings) > known else ()
 
     def points_of(self, device: str) -> frozenset[str]:
         return self._points_of.get(device, frozenset())
@@ -113,9 +116,10 @@ class Live:
             )
             return
         new = state.outage is None
-        if new:
+        if state.outage is None or state.outage.kind is not batch.outage.kind:
+            event = "device degraded" if answered else "device out"
             kind, detail = batch.outage.kind.value, batch.outage.detail
-            _log.warning("device out", device=batch.device, kind=kind, reason=detail)
+            _log.warning(event, device=batch.device, kind=kind, reason=detail)
         self.devices[batch.device] = replace(
             state,
             outage=batch.outage,

@@ -1,7 +1,9 @@
 """The latest readings: when one goes stale, and what is said of it."""
 
+from structlog.testing import capture_logs
+
 from dcim.live import Live
-from dcim.model.reading import Batch, Quality, Reading
+from dcim.model.reading import Batch, Outage, OutageKind, Quality, Reading
 
 POINT = "cdu-1/loop/secondary/flow"
 NOW = 1_795_295_645.0  # 2026-11-21T21:14:05Z
@@ -17,3 +19,33 @@ def test_a_stale_reading_says_since_when_which_stays_true():
     assert stale.reason == "no answer since 21:14:05Z"
     live.mark([stale])
     assert list(live.stale(NOW + 3600)) == []
+
+
+def test_the_log_has_a_line_for_every_change_and_none_for_a_repetition():
+    live = Live()
+    good = [Reading(POINT, 800.0, NOW)]
+    refused = Outage(OutageKind.REFUSED, "nobody listens on UDP port 161")
+    denied = Outage(OutageKind.WRONG_AUTH_KEY, "authentication key or algorithm is not right")
+    conflict = Outage(OutageKind.ENGINE_ID_CONFLICT, "192.0.2.1:161 has the same engine id")
+    with capture_logs() as lines:
+        for second, (readings, outage) in enumerate(
+            [
+                (good, None),
+                ([], refused),
+                ([], refused),
+                ([], denied),
+                ([], denied),
+                (good, conflict),
+                (good, conflict),
+                (good, None),
+            ]
+        ):
+            live.update(Batch("cdu-1", NOW + second, readings, outage), NOW + second)
+    told = [(line["event"], line.get("kind")) for line in lines]
+    assert told == [
+        ("device out", "refused"),
+        ("device out", "wrong_auth_key"),
+        ("device degraded", "engine_id_conflict"),
+        ("device back", None),
+    ]
+    assert lines[-1]["out_s"] == 6.0
