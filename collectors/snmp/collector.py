@@ -11,6 +11,7 @@ from collectors.snmp.device import Device, Surroundings
 from collectors.snmp.survey import snmp_profiles
 from collectors.snmp.transport import Counts, Transport
 from collectors.snmp.traps import hint_of, known_keys
+from collectors.snmp.v3 import Engines
 from collectors.wheel import Counters, Wheel
 from dcim.clock import Clock
 
@@ -41,11 +42,12 @@ class SnmpCollector:
         self._devices: dict[str, Device] = {}
         self._hosts: dict[str, list[str]] = {}
         self._hosts_at = float("-inf")
+        self._engines = Engines()  # of the transport
 
     async def run(self) -> None:
         """Find, plan and poll every target until cancelled."""
         transport = Transport(asyncio.get_running_loop())
-        self.counts = transport.counts
+        self.counts, self._engines = transport.counts, transport.engines
         try:
             async with asyncio.TaskGroup() as tasks:
                 around = Surroundings(
@@ -77,6 +79,10 @@ class SnmpCollector:
             for name, device in self._devices.items():
                 self._hosts.setdefault(device.host, []).append(name)
         return self._hosts.get(host, ()) if host else ()
+
+    def devices_of(self, engine_id: bytes) -> Sequence[str]:
+        """Devices that answer SNMPv3 under an engine id, whatever address their traps come from."""
+        return [d for host in sorted(self._engines.hosts(engine_id)) for d in self.devices_at(host)]
 
     def hint(self, device: str, oid: str) -> str | None:
         """What a trap of a device means, None where its profiles do not know it."""

@@ -62,6 +62,7 @@ class Notification:
     oid: str  # snmpTrapOID
     varbinds: tuple[tuple[str, Value], ...]
     agent: str = ""  # the address the agent says it has
+    engine_id: bytes = b""  # v3: whose news it is
 
 
 def decode_notification(data: bytes, at: int, end: int) -> Notification:

@@ -8,6 +8,7 @@ that no profile knows is a hint too, but a weaker one: those have the device pol
 import asyncio
 import socket
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -45,6 +46,8 @@ class Polled(Protocol):
         """What any profile knows, as `traps.known_keys`."""
 
     def devices_at(self, host: str) -> Sequence[str]: ...
+
+    def devices_of(self, engine_id: bytes) -> Sequence[str]: ...
 
     def hint(self, device: str, oid: str) -> str | None: ...
 
@@ -153,8 +156,8 @@ class TrapReceiver(asyncio.DatagramProtocol):
         version, at, end = inside(data)
         if version == V3:
             assert self._inbox is not None
-            body, wrap = self._inbox.open(data)
-            one = decode_notification(body, 0, len(body))
+            body, engine_id, wrap = self._inbox.open(data)
+            one = replace(decode_notification(body, 0, len(body)), engine_id=engine_id)
             return one, _NAMES[V3], wrap(_response(body)) if one.kind == INFORM else b""
         tag, _, pdu_at = header(data, at, end)
         if tag != OCTETS:
@@ -167,8 +170,9 @@ class TrapReceiver(asyncio.DatagramProtocol):
         return one, _NAMES[version], tlv(0x30, head + _response(body))
 
     def _take(self, one: Notification, version: str, host: str) -> None:
-        devices = self._polled.devices_at(host) or self._polled.devices_at(one.agent)
-        hints = (self._polled.hint(device, one.oid) for device in devices[:_MOST_ASKED])
+        ask = self._polled
+        devices = ask.devices_at(host) or ask.devices_at(one.agent) or ask.devices_of(one.engine_id)
+        hints = (ask.hint(device, one.oid) for device in devices[:_MOST_ASKED])
         hint = next((hint for hint in hints if hint is not None), None)
         self._log.keep(one, version, host, devices[:_MOST_ASKED], hint, self._clock.now())
         if one.oid not in INFORMATION:

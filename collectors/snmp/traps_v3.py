@@ -8,10 +8,19 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from collectors.snmp import v3
-from collectors.snmp.ber import COUNTER32, OBJECT_ID, SEQUENCE, encode_integer, encode_oid, tlv
+from collectors.snmp.ber import (
+    COUNTER32,
+    OBJECT_ID,
+    SEQUENCE,
+    encode_integer,
+    encode_oid,
+    header,
+    tlv,
+)
 from collectors.snmp.message import Unauthentic
 from collectors.snmp.pdu import REPORT
 from collectors.snmp.traps_limits import Kind
@@ -76,8 +85,12 @@ class Inbox:
             return Kind.OTHER
         return Kind.INFORM if asks else Kind.V3
 
-    def open(self, data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
-        """(PDU, what wraps its response). Malformed, Unauthentic, or Reply."""
+    def open(self, data: bytes) -> tuple[bytes, bytes, Callable[[bytes], bytes]]:
+        """(PDU, engine id of the sender, what wraps its response).
+
+        Of an inform we are the engine: there only the context tells. Malformed, Unauthentic, or
+        Reply.
+        """
         frame = v3.parse(data)
         ours = frame.engine_id == self._engine.engine_id
         if not ours and frame.flags & REPORTABLE:
@@ -91,9 +104,10 @@ class Inbox:
             body, context = v3.scoped_pdu(data, frame, user, keys)
         except Undecipherable:
             raise _refused("wrong privacy key") from None
-        return body, lambda response: self._message(
-            frame.message_id, frame.flags & ~REPORTABLE, user, keys, context, response
-        )
+        _, start, stop = header(context, 0, len(context))
+        wrap = partial(self._message, frame.message_id, frame.flags & ~REPORTABLE, user, keys)
+        sender = context[start:stop] if ours else frame.engine_id
+        return body, sender, partial(wrap, context)
 
     def _user(self, data: bytes, frame: Frame) -> tuple[User, Keys]:
         """The user whose key signed, at the level that the configuration has for it."""

@@ -231,6 +231,10 @@ class Engines:
             return []
         return sorted({other.peer for other in owners} - {one.peer})
 
+    def hosts(self, engine_id: bytes) -> set[str]:
+        """The addresses that answer under an engine id."""
+        return {one.peer[0] for one in self._owners.get(engine_id, ())}
+
 
 class Usm:
     """Speaks v3 with one device; learns its engine id and follows its clock."""

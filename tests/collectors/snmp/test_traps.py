@@ -6,6 +6,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from collectors.profile import Profile
 from collectors.snmp import v3
 from collectors.snmp.ber import OBJECT_ID, OCTETS, SEQUENCE, encode_integer, encode_oid, tlv
 from collectors.snmp.collector import SnmpCollector
-from collectors.snmp.profile import trap_key
+from collectors.snmp.profile import SnmpProfile, trap_key
 from collectors.snmp.traps import TRAP, TRAP_V1, TrapLog
 from collectors.snmp.traps_limits import Budgets, Kind
 from collectors.snmp.traps_receiver import TrapReceiver
@@ -31,6 +32,7 @@ from tests.collectors.snmp.peers import DEADLINE_S, Sink, target
 ON_BATTERY = "1.3.6.1.2.1.33.2.1"
 UNKNOWN = "1.3.6.1.4.1.99999.0.7"
 MINUTES = "1.3.6.1.2.1.33.1.2.3.0"
+UPS_ENGINE = bytes.fromhex("80001f880475707321")
 LEVELS = [("", ""), ("sha", ""), ("md5", "des"), ("sha256", "aes128"), ("sha512", "aes256c")]
 
 
@@ -44,6 +46,9 @@ class Desk:
 
     def devices_at(self, host: str) -> Sequence[str]:
         return ("ups",) if host == "127.0.0.1" else ()
+
+    def devices_of(self, engine_id: bytes) -> Sequence[str]:
+        return ("ups",) if engine_id == UPS_ENGINE else ()
 
     def hint(self, device: str, oid: str) -> str | None:
         return "on battery" if oid == ON_BATTERY else None
@@ -224,6 +229,63 @@ async def test_v3_traps_of_strangers_are_refused_by_reason(receiving: Receiving)
         "unsupported security level": 1,
     }
     assert desk.confirmed == []
+
+
+async def test_a_v3_trap_from_another_address_is_told_by_its_engine(receiving: Receiving) -> None:
+    """A device with several interfaces sends from the nearest; its key says that it is the one."""
+    one, log, desk = receiving
+    for engine in (UPS_ENGINE, bytes.fromhex("80001f8804616e6f7468")):
+        options = [*v3_options("sha", ""), "-e", f"0x{engine.hex()}", "-Z", "3,1000"]
+        await snmptrap(one.address[1], ["--clientaddr=127.0.0.2", *options])
+    await until(lambda: log.received == 2)
+    await until(lambda: desk.confirmed == ["ups"])
+    assert (log.known, log.unknown, log.refused) == (1, 1, {})
+
+
+async def test_a_v3_device_is_found_by_its_engine(tmp_path: Path, sink: Sink) -> None:
+    """What net-snmp's agent calls itself, in a trap from another of its addresses."""
+    ups = SnmpProfile.model_validate(
+        {
+            "name": "ups",
+            "protocol": "snmp",
+            "kind": "ups",
+            "vendor": "Acme",
+            "evidence": "synthetic",
+            "sources": ["SNMPv2-MIB"],
+            "identify": {"tables": ["1.3.6.1.2.1.1.8"]},
+            "point": [
+                {"at": "1.3.6.1.2.1.1.8.0", "metric": "time.running", "unit": "s", "scale": 0.01}
+            ],
+            "trap": [{"oid": ON_BATTERY, "hint": "on battery"}],
+        }
+    )
+    clock, log = SystemClock(), TrapLog()
+    wheel = Wheel(clock)
+    wanted = v3_target("sha", "")
+    async with netsnmp.snmpd(tmp_path, netsnmp.user_lines([("sha", "")])) as agent:
+        url = parse_url(f"snmp3://{netsnmp.user_name('sha', '')}@127.0.0.1:{agent.port}")
+        targets = [replace(wanted, url=url)]
+        collector = SnmpCollector(targets, {"ups": ups}, sink, clock, wheel, Counters())
+        receiver = TrapReceiver(
+            ("127.0.0.1", 0), targets, collector, log, clock, tmp_path / "engine.json"
+        )
+        engine_id = "1.3.6.1.6.3.10.2.1.1.0"
+        options = v3_options("sha", "")
+        asked = (*options, "-Oqvx", f"127.0.0.1:{agent.port}", engine_id)
+        code, said = await netsnmp.run("snmpget", *asked)
+        assert code == 0, said
+        engine = "".join(said.replace('"', " ").split())
+        async with asyncio.TaskGroup() as tasks, running(receiver):
+            jobs = [tasks.create_task(one) for one in (wheel.run(), collector.run())]
+            await until(lambda: bool(collector.devices_at("127.0.0.1")))
+            sender = ["--clientaddr=127.0.0.2", *options, "-e", f"0x{engine}", "-Z", "3,1000"]
+            await snmptrap(receiver.address[1], sender)
+            await until(lambda: log.received == 1)
+            for job in jobs:
+                job.cancel()
+    assert log.refused == {}
+    (seen,) = log.kinds.values()
+    assert (seen.source, seen.devices, seen.hint) == ("127.0.0.2", (wanted.device,), "on battery")
 
 
 async def test_a_replayed_v3_trap_is_refused(receiving: Receiving) -> None:
