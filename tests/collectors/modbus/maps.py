@@ -80,6 +80,15 @@ class Fact:
         """Without the unit id."""
         return f"{self.table}:{self.address}"
 
+    def held(self, tables: Mapping[str, Mapping[int, int]]) -> int:
+        """The raw number that stands on the wire, without sign."""
+        words = [tables[self.table][self.address + number] for number in range(self.words)]
+        if self.byte_order == "little":
+            words = [(word << 8 | word >> 8) & 0xFFFF for word in words]
+        if self.word_order == "little":
+            words.reverse()
+        return sum(word << 16 * place for place, word in enumerate(reversed(words)))
+
     def random(self, rng: random.Random) -> tuple[list[int], float | None]:
         """(words on the wire, the measurement in the registry's unit or None)."""
         if self.enum:

@@ -3,7 +3,7 @@
 import pytest
 
 from dcim.model.reading import Quality
-from tests.collectors.modbus.peers import modbus_profiles, readings_of
+from tests.collectors.modbus.peers import modbus_profiles, profile, readings_of
 
 PROFILES = modbus_profiles()
 
@@ -103,3 +103,25 @@ def test_levels_and_lights_of_the_pumping_unit():
     values = {r.source: r.value for r in readings.values()}
     assert [values[f"7:holding:{a}"] for a in (40994, 40995, 41011)] == [33, 34, 35]
     assert readings["led/leak/enabled"].state == "yes"
+
+
+def test_a_rectifier_controllers_encoding_can_be_written_as_a_profile():
+    """NetSure: a number times 10 plus a base offset; an alarm is one bit and a two-bit level.
+
+    Source: manualshive.com manual 1008032, page 109.
+    """
+    level = {0: "ok", 1: "informational", 2: "warning", 3: "critical"}
+    controller = profile(
+        point=[
+            {"metric": "current", "at": {"address": 0}, "scale": 0.1, "offset": -1000},
+            {
+                "metric": "alarm",
+                "at": {"address": 1, "bit": 4},
+                "states": {0: "inactive", 1: "active"},
+            },
+            {"metric": "status", "at": {"address": 1, "bit": 5, "width": 2}, "states": level},
+        ]
+    )
+    readings = readings_of(controller, {"holding": {0: 10123, 1: 0b111 << 4}})
+    assert readings["current"].value == pytest.approx(12.3)
+    assert (readings["alarm"].state, readings["status"].state) == ("active", "critical")
