@@ -184,7 +184,7 @@ def _inbox() -> Reader:
     inbox = Inbox([_OPEN, _SECURE], Engine(b"\x80\0\0\0\x05ourselves", 1), lambda: 0.0)
 
     def read(data: bytes) -> object:
-        body, wrap = inbox.open(data)
+        body, _, wrap = inbox.open(data)
         decode_notification(body, 0, len(body))
         return wrap(body)
 
