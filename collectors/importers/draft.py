@@ -1,6 +1,6 @@
 """A profile in the making: rows of somebody else's map, and what they still lack."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -49,6 +49,17 @@ _WRONG = frozenset(
 _WORDS = frozenset(["alarm", "error", "errors", "fault", "faults", "warning", "warnings"])
 _ENDS = frozenset(["bits", "code", "flags", "info", "register", "status", "word"])
 _LIMITS = frozenset(["count", "limit", "max", "min", "number", "rate"])
+
+
+PLAUSIBLE: Mapping[str, tuple[float, float]] = {  # of a plant that runs, in the registry's unit
+    "frequency": (45, 66),
+    "temperature.supply": (2, 75),
+    "temperature.return": (2, 75),
+    "temperature.inlet": (2, 75),
+    "temperature.outlet": (2, 75),
+    "humidity": (2, 100),
+}
+_MOST_PLAUSIBLE = 4
 
 
 class ImportFault(Exception):
@@ -104,6 +115,7 @@ class Draft:
     note: str = ""
     link: dict[str, Any] = field(default_factory=dict)
     identify: list[dict[str, Any]] = field(default_factory=list)
+    plausible: list[dict[str, Any]] = field(default_factory=list)
     inventory: list[dict[str, Any]] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -135,6 +147,13 @@ class Draft:
         """Leave out what stayed open; give every point a name of its own; fold like parts."""
         self.left_out += [row.where() for row in self.open_rows()]
         self.rows = _folded(_distinct([row for row in self.rows if row.metric]))
+
+    def expect_plausible(self) -> None:
+        """What first contact is held against, so that addresses off by one are noticed."""
+        for row in self.rows:
+            span = PLAUSIBLE.get(row.metric)
+            if span and not row.repeat and len(self.plausible) < _MOST_PLAUSIBLE:
+                self.plausible.append({"point": row.key, "range": span})
 
 
 def answer(row: Row, text: str) -> None:

@@ -28,6 +28,8 @@ def text_of(draft: Draft) -> str:
     }
     lines = [f"{key} = {_value(value)}" for key, value in head.items() if value]
     lines += ["", *items("point", draft.rows)]
+    if draft.plausible:
+        lines += ["", *_list("plausible", draft.plausible)]
     if draft.inventory:
         lines += ["", *_list("inventory", draft.inventory)]
     if draft.link:

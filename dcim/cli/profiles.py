@@ -99,6 +99,7 @@ class Conversation:
         else:
             self._draft.assume_units()
         self._draft.settle()
+        self._draft.expect_plausible()
         return self._draft
 
     def answers(self) -> str:

@@ -48,7 +48,16 @@ def test_a_profile_beside_the_configuration_is_used(tmp_path: Path):
                 '[[point]]\nmetric = "voltage"\nat = { address = 0, type = "u32" }\n'
                 '[[point]]\nmetric = "current"\nat = { address = 1 }\n'
             ),
-            1,
+            10,
+            "current: overlaps voltage at holding 1",
+        ),
+        (  # told in the same round as what else is wrong
+            (
+                '[[point]]\nmetric = "wattage"\nat = { address = 9 }\n'
+                '[[point]]\nmetric = "voltage"\nat = { address = 0, type = "u32" }\n'
+                '[[point]]\nmetric = "current"\nat = { address = 1 }\n'
+            ),
+            13,
             "current: overlaps voltage at holding 1",
         ),
         ('[[point]]\nmetric = "wattage"\nat = { address = 0 }\n', 7, "'wattage' is not in the"),
