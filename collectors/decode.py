@@ -1,7 +1,7 @@
 """From the number on the wire to a reading; the same rules for every protocol. Pure."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collectors.base import Override
@@ -11,18 +11,6 @@ from dcim.model.reading import Quality, Reading
 
 _GOOD = Quality.GOOD
 _new = tuple.__new__
-
-
-def numbers(channels: Iterable["Channel"], raws: Iterable[float], ts: float) -> list[Reading]:
-    """A reading from every channel's raw number: as `Channel.number`, for half of its price."""
-    return [
-        _new(Reading, (c.address, value, ts, _GOOD, None, None, None, c.source, None))
-        if c.low <= (value := raw * c.factor + c.offset) <= c.high
-        and raw not in c.sentinels
-        and c.doubtful is None
-        else c.number(raw, ts)
-        for c, raw in zip(channels, raws, strict=True)
-    ]
 
 
 @dataclass(slots=True)
@@ -79,6 +67,37 @@ class Channel:
             return "not a number"
         unit = self.metric.unit
         return f"{value:g} {unit} is outside {self.low:g}..{self.high:g} {unit} (raw {raw:g})"
+
+
+class Strip:
+    """Channels whose raw numbers come side by side: decoded for half the price of one by one.
+
+    What they need is held column by column, which is what makes it cheap.
+    """
+
+    def __init__(self, channels: Sequence[Channel]) -> None:
+        special = [bool(c.sentinels) or c.doubtful is not None for c in channels]
+        self._columns = (
+            [c.factor for c in channels],
+            [c.offset for c in channels],
+            # nothing is above infinity: what is special goes the long way, by its channel
+            [math.inf if odd else c.low for c, odd in zip(channels, special, strict=True)],
+            [c.high for c in channels],
+            [c.address for c in channels],
+            [c.source for c in channels],
+            [c.number for c in channels],
+        )
+
+    def readings(self, raws: Iterable[float], ts: float) -> list[Reading]:
+        """One reading a channel, as `Channel.number` gives it."""
+        return [
+            _new(Reading, (address, value, ts, _GOOD, None, None, None, source, None))
+            if low <= (value := raw * factor + offset) <= high
+            else number(raw, ts)
+            for raw, factor, offset, low, high, address, source, number in zip(
+                raws, *self._columns, strict=True
+            )
+        ]
 
 
 def channel(

@@ -95,7 +95,7 @@ class Hub:
         self._emit((), events)
 
     def _meet(self, points: Iterable[str]) -> None:
-        """Points of devices that are new here."""
+        """Points that are new here, and some that are not."""
         self._metrics.meet(points)
         self._alarms.meet(points)
 

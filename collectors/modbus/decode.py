@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
-from collectors.decode import Channel, numbers
+from collectors.decode import Channel, Strip
 from collectors.modbus.plan import Block, Span
 from collectors.modbus.profile import At, Placed
 from dcim.model.reading import Quality, Reading
@@ -145,13 +145,13 @@ Passes = list[tuple[struct.Struct, tuple[T, ...]]]  # a form, and what each of i
 class _Unpacker:
     """Takes the data of one block apart: plain numbers at once, all the rest into slots."""
 
-    plain: Passes[Channel] = field(default_factory=list)
+    plain: list[tuple[struct.Struct, Strip]] = field(default_factory=list)
     passes: Passes[int] = field(default_factory=list)
     bits: list[tuple[int, int]] = field(default_factory=list)  # (offset, slot)
 
     def readings(self, data: bytes, ts: float) -> Iterator[Reading]:
-        for form, channels in self.plain:
-            yield from numbers(channels, form.unpack_from(data), ts)
+        for form, strip in self.plain:
+            yield from strip.readings(form.unpack_from(data), ts)
 
     def fill(self, data: bytes, slots: list[Any]) -> None:
         for form, places in self.passes:
@@ -206,7 +206,10 @@ class Program:
                 self._items += self._item(placed, channel)
             elif (span := _spans(placed.at)[0]) in self._home:
                 plain[self._home[span]].append((self._offset(span), code, channel))
-        self._unpackers = [_Unpacker(_passes(cells)) for cells in plain]
+        self._unpackers = [
+            _Unpacker([(form, Strip(channels)) for form, channels in _passes(cells)])
+            for cells in plain
+        ]
         self._compile()
 
     def decode(self, answers: Mapping[Block, Answer]) -> tuple[list[Reading], list[str]]:

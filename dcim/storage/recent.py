@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import duckdb
@@ -16,6 +17,8 @@ from dcim.storage import parquet
 from dcim.storage.parquet import DAY_S, QUALITIES
 from dcim.storage.store import LATEST_TS, Grid, Part, Sample, StoreDown, StoreLocked, number
 
+_point, _value, _ts = attrgetter("point"), attrgetter("value"), attrgetter("ts")
+_quality, _reason, _state = attrgetter("quality"), attrgetter("reason"), attrgetter("state")
 _CODES = {Quality(name): code for code, name in enumerate(QUALITIES)}
 _NAMES = "(['" + "', '".join(QUALITIES) + "'])"
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "memory_limit": "256MB"}
@@ -146,7 +149,7 @@ class Recent:
 
     def _storable(self, readings: Sequence[Reading]) -> tuple[Sequence[Reading], Refused]:
         """Without those whose time or state no store takes."""
-        unfit = [r for r in readings if not 0 <= r.ts < LATEST_TS or not self._has_number(r)]
+        unfit = [r for r in readings if not (0 <= r.ts < LATEST_TS and self._has_number(r))]
         if not unfit:
             return readings, Refused()
         first = unfit[0]
@@ -165,32 +168,33 @@ class Recent:
     def _insert(
         self, connection: duckdb.DuckDBPyConnection, day: int, readings: Sequence[Reading]
     ) -> None:
-        ids = self._intern(connection, [reading.point for reading in readings])
+        ids = self._intern(connection, list(map(_point, readings)))
         with given(connection, self._table(ids, readings)):
             connection.execute(f"insert into {self._chunk(connection, day)} from given")
 
     def _table(self, ids: list[int], readings: Sequence[Reading]) -> pa.Table:
         """Readings as a chunk's columns."""
-        numbers = [reading.value for reading in readings]
-        if any(reading.state is not None for reading in readings):
+        numbers = list(map(_value, readings))
+        if {*map(_state, readings)} != {None}:
             numbers = [number(reading, self._registry) for reading in readings]
         values = pa.array(numbers, pa.float64())
-        stamps = pa.array([reading.ts for reading in readings], pa.float64())
+        stamps = pa.array(list(map(_ts, readings)), pa.float64())
         ms = pc.floor(pc.add(pc.multiply(stamps, 1000.0), 0.5))
+        codes = list(map(_CODES.__getitem__, map(_quality, readings)))
         return pa.table(
             {
                 "series": pa.array(ids, pa.int32()),
                 "ts": pc.cast(ms, pa.int64()).cast(pa.timestamp("ms", "UTC")),
                 "value": pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64())),
-                "quality": pa.array([_CODES[r.quality] for r in readings], pa.uint8()),
-                "reason": pa.array([reading.reason for reading in readings], pa.string()),
+                "quality": pa.array(codes, pa.uint8()),
+                "reason": pa.array(list(map(_reason, readings)), pa.string()),
             }
         )
 
     def _intern(self, connection: duckdb.DuckDBPyConnection, points: list[str]) -> list[int]:
         series = self._series
         try:
-            return [series[point] for point in points]
+            return list(map(series.__getitem__, points))
         except KeyError:
             fresh = {
                 p: len(series) + i
@@ -294,7 +298,7 @@ def _by_day(readings: Sequence[Reading]) -> dict[int, Sequence[Reading]]:
     """Readings by the day of their time, in days since 1970."""
     if not readings:
         return {}
-    stamps = [reading.ts for reading in readings]
+    stamps = list(map(_ts, readings))
     first, last = int(min(stamps) // DAY_S), int(max(stamps) // DAY_S)
     if first == last:
         return {first: readings}

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
+from operator import attrgetter
 from typing import TypeVar
 
 from dcim import log
@@ -15,6 +16,7 @@ from dcim.storage.spool import Spool, SpoolError
 from dcim.storage.store import Store, StoreDown, StoreRefused
 
 A = TypeVar("A")
+_state, _quality = attrgetter("state"), attrgetter("quality")
 
 _MAINTAIN_EVERY_S = 3600.0
 _LOOK_EVERY_S = 30.0  # how often the clock is asked whether it is time
@@ -62,9 +64,10 @@ class StoreWriter:
     def readings(self, readings: Sequence[Reading]) -> None:
         """Collect; where the queue is full, the newcomers are dropped and counted."""
         queue = self._queue
-        plain = [r for r in readings if r.state is None and r.quality is not Quality.STALE]
-        if len(plain) == len(readings) <= self._limit - len(queue):
-            queue.extend(plain)
+        numbers = {*map(_state, readings)} <= {None}
+        fresh = Quality.STALE not in {*map(_quality, readings)}
+        if numbers and fresh and len(readings) <= self._limit - len(queue):
+            queue.extend(readings)
         else:
             self._sift(readings)
         if len(queue) >= self._batch:
