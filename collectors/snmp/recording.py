@@ -50,6 +50,8 @@ class Part:
         """Take up what is there of this device, or begin. OtherDevice where it is another's."""
         self.path = path
         self._lines = _whole_lines(path)
+        if self._lines[:1] == [_PRIVATE] and len(self) <= 0:
+            self._lines = []  # it ended before the device said anything
         if self._lines:
             _check(path, self._lines, whose)
         else:

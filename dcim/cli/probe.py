@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,9 +19,13 @@ from dcim.clock import SystemClock
 from dcim.config import ConfigError
 from dcim.config.catalog import read_profiles
 from dcim.model.metric import Registry, registry
-from dcim.model.reading import Reading, component_of, rfc3339
+from dcim.model.reading import OutageKind, Reading, component_of, rfc3339
 
 RECORDING = ".snmprec"
+_HOW_TO_ADD = {
+    "snmp": "dcim record, then docs/add-an-snmp-device.md",
+    "modbus": "docs/add-a-modbus-device.md",
+}
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -49,7 +54,7 @@ def probe(
     ?auth=sha256&priv=aes128), or in what ?credentials=NAME refers to in --config;
     ?auth=none asks without any protection.
     A recording (*.snmprec) is replayed on this machine and probed there.
-    Exit code 1 if any device did not answer.
+    Exit code 1 if any device did not answer, or answered but fits no profile.
     """
     texts = [*(urls or []), *(_lines(from_file) if from_file else [])]
     if not texts:
@@ -57,7 +62,8 @@ def probe(
     show = _shape(json, toml, plan)
     failed = run(_probe(texts, profile, config, show, show_secrets))
     if failed:
-        raise Stop("" if json else f"{failed} of {len(texts)} did not answer in full")
+        said = "; ".join(f"{count} of {len(texts)} {how}" for how, count in failed.items())
+        raise Stop("" if json else said)
 
 
 def _lines(file: Path) -> list[str]:
@@ -108,12 +114,12 @@ async def _probe(
     config: Path | None,
     show: Printer,
     show_secrets: bool,
-) -> int:
-    """Print every result as it comes; returns how many devices did not answer."""
+) -> Counter[str]:
+    """Print every result as it comes; returns how many devices gave no readings, and how."""
     from collectors.probe import probe_all
 
     catalog = read_catalog()
-    failed = 0
+    failed: Counter[str] = Counter()
     async with replayed([text for text in texts if text.endswith(RECORDING)]) as replays:
         targets = targets_of([replays.get(text, text) for text in texts], profile, config)
         wanted = {target.profile for _, target in targets.values()} - {"auto", *catalog}
@@ -125,7 +131,9 @@ async def _probe(
             given = targets[target.device][0]
             text = given if show_secrets else files.get(given, str(target.url))
             show(text, target, result)
-            failed += result.outage is not None and not result.readings
+            if result.outage is not None and not result.readings:
+                unknown = result.outage.kind is OutageKind.UNIDENTIFIED
+                failed["answered, but no profile fits" if unknown else "did not answer"] += 1
     return failed
 
 
@@ -141,6 +149,9 @@ async def replayed(files: Sequence[str]) -> AsyncIterator[dict[str, str]]:
         recordings = {f"r{n}": Recording.load(Path(file)) for n, file in enumerate(files)}
     except OSError as error:
         raise Stop(f"{error.filename}: {error.strerror}", 2) from None
+    empty = [file for file, one in zip(files, recordings.values(), strict=True) if not len(one)]
+    if empty:
+        raise Stop(f"no recorded objects in {', '.join(empty)}", 2)
     async with await ReplayAgent(recordings).start() as agent:
         urls = (f"snmp://{name}@127.0.0.1:{agent.port}" for name in recordings)
         yield dict(zip(files, urls, strict=True))
@@ -224,8 +235,13 @@ def _print_text(text: str, target: Target, result: ProbeResult) -> None:
     what = identity.model if own else f"{identity.vendor} {identity.model}".strip()
     known = f"{what or 'unknown'}  ({identity.kind or 'unknown kind'})"
     if result.outage is not None and not result.readings:
+        why = f"{result.outage.kind}: {result.outage.detail}"
+        if result.outage.kind is OutageKind.UNIDENTIFIED:
+            print(f"{text}  {known}  ANSWERS, BUT NO PROFILE FITS  {why}")
+            print(f"  how to add it: {_HOW_TO_ADD.get(target.url.protocol, 'docs/configure.md')}\n")
+            return
         known = f"{known}  NO READINGS" if identity.identity else "NO ANSWER"
-        print(f"{text}  {known}  {result.outage.kind}: {result.outage.detail}\n")
+        print(f"{text}  {known}  {why}\n")
         return
     print(f"{text}  {known}")
     print(f"  profile {', '.join(identity.profiles)}; {identity.identity}")

@@ -12,7 +12,7 @@ from collectors.snmp.record import Recorded, Wish, record
 from collectors.snmp.recording import OtherDevice, line, parsed
 from collectors.snmp.survey import probe
 from dcim.clock import ManualClock
-from fixtures.peers.replay import Recording, ReplayAgent
+from fixtures.peers.replay import Recording, ReplayAgent, load
 from tests.collectors.snmp.peers import UPS, target
 
 PRIVATE = b"""\
@@ -116,7 +116,7 @@ async def test_a_recording_probes_like_its_device(
     assert done.objects == len(UPS.splitlines())
     clock = ManualClock()
     original = await probe(target("ups", agent.port), profiles, clock)
-    async with await ReplayAgent.of_folder(tmp_path).start() as replayed:
+    async with await ReplayAgent(load(tmp_path)).start() as replayed:
         again = await probe(target("acme", replayed.port), profiles, clock)
     assert [(r.metric, r.value, r.source) for r in again.readings] == [
         (r.metric, r.value, r.source) for r in original.readings
