@@ -1,7 +1,7 @@
 """One Modbus device from first contact through outages: identified, polled, left in peace."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from collectors.base import Sink, Target
@@ -16,7 +16,7 @@ from collectors.profile import Group
 from collectors.wheel import Counters, Job, Wheel
 from dcim.clock import Clock
 from dcim.model.metric import registry
-from dcim.model.reading import Batch, Identity, Outage, OutageKind
+from dcim.model.reading import Batch, Identity, Outage, OutageKind, Reading
 
 PROTOCOL = "modbus"
 _LOST_AFTER = 3  # failures in a row, after which a device is identified anew
@@ -63,12 +63,14 @@ class Device:
         self._spread = number * _GOLDEN % 1
         self._given = context.profiles.get(profile_name(target))
         self._link = link_of(target, self._given)
+        self._profile: Profile | None = None  # what it turned out to be
         self._registers: Registers | None = None
         self._jobs: list[Job] = []
         self._busy: set[str] = set()
         self._spell = 0  # counts outages: what was queued before one is not sent after it
         self._failures = 0
         self._quiet_until = 0.0
+        self._told: dict[str, Reading] = {}  # of points that say whether addresses are right
         self._polling = False  # between first contact and a lasting outage
         endpoint.units.add(self._unit)
         endpoint.on_revival.append(self._revived)
@@ -127,14 +129,24 @@ class Device:
         seen = {reading.point: reading for result in results for reading in result.readings}
         if not seen:
             return next((r.outage for r in results if r.outage), _NOTHING)
+        rules = {f"{self.target.device}/{rule.point}" for rule in profile.plausible}
+        self._told = {point: reading for point, reading in seen.items() if point in rules}
         for result in results:
-            self._publish(result)
+            self._publish(self._doubted(result))
         self._failures = 0
         self._schedule()
-        doubt = implausible(profile, self.target.device, seen)
-        if doubt is not None:
-            self._publish(Result(list(seen.values()), doubt))
         return None
+
+    def _doubted(self, result: Result) -> Result:
+        """With the doubt of first contact, for as long as what speaks for it has not changed."""
+        if self._profile is None or not self._told or not result.readings:
+            return result
+        self._told |= {r.point: r for r in result.readings if r.point in self._told}
+        doubt = implausible(self._profile, self.target.device, self._told)
+        if doubt is None:
+            self._told = {}
+            return result
+        return replace(result, outage=result.outage or doubt)
 
     def _take(
         self,
@@ -145,6 +157,7 @@ class Device:
     ) -> Registers:
         """The device is of this profile from now on."""
         target = self.target
+        self._profile = profile
         self._registers = Registers(
             profile, target.device, self._unit, self._link, registry(), target.override
         )
@@ -195,7 +208,7 @@ class Device:
     def _group(self, registers: Registers, group: Group, due: float) -> Script:
         result = yield from self._poll(registers, group, due)
         self._busy.discard(group)
-        self._publish(result)
+        self._publish(self._doubted(result))
         if result.alive:
             self._failures = 0
         elif result.outage is not None:

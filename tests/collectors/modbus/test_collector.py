@@ -214,6 +214,20 @@ def test_addresses_off_by_one_are_said_at_first_contact():
     assert "off by one" in doubt.detail
 
 
+def test_a_doubt_of_first_contact_stands_until_what_speaks_for_it_has_changed():
+    line = Line({1: {"holding": registers(9, 5000, 2301, 7, 7) | {20: 55}}})
+    bench = Bench(line, {"test": METER}, "test")
+    bench.run(30)
+    kinds = {batch.outage.kind if batch.outage else None for batch in bench.sink.batches}
+    assert kinds == {OutageKind.MISIDENTIFIED}
+    line.held[1] = METER_WORDS
+    bench.run(30)
+    assert bench.sink.batches[-1].outage is None
+    line.held[1] = {"holding": registers(10, 0, 2301, 7) | {20: 55}}  # mains fails: no doubt now
+    bench.run(30)
+    assert bench.sink.batches[-1].outage is None
+
+
 def test_a_value_the_device_cannot_give_is_bad_and_the_rest_intact():
     line = Line({1: METER_WORDS})
 
