@@ -72,7 +72,8 @@ class _Bar:
         columns = (BarColumn(), TextColumn("{task.fields[objects]} objects"), TimeElapsedColumn())
         where = TextColumn("{task.fields[oid]}")
         console = Console(stderr=True)
-        with Progress(*columns, where, console=console, transient=True) as bar:
+        hidden = not console.is_terminal
+        with Progress(*columns, where, console=console, transient=True, disable=hidden) as bar:
             task = bar.add_task("record", total=None, objects=0, oid="")
 
             def progress(part: Path, objects: int, oid: str) -> None:
