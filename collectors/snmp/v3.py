@@ -318,7 +318,7 @@ class Usm:
 
     def unanswered(self) -> None:
         """Have the device tell its time anew: if it does, it is there, and what is wrong is told."""
-        if self._heard:
+        if self._heard and self._level:
             self._heard, self.timeline.doubted = False, True
 
     def silent(self) -> Outage | None:

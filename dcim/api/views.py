@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import orjson
 
+from collectors.base import Target, stale_after_s
 from collectors.snmp.traps import TrapLog
 from dcim import __version__
 from dcim.api import cost
@@ -122,7 +123,7 @@ def device(agent: Agent, one: Device) -> DeviceOut:
         path=list(agent.site.path(one.id)),
         address=one.address,
         protocol=target.url.protocol if target else "",
-        status=status_of(state, agent.clock.now()),
+        status=status_of(state, agent.clock.now(), target),
         outage=state.outage.kind if state.outage else None,
         detail=state.outage.detail if state.outage else None,
         since=_when(state.since),
@@ -132,13 +133,16 @@ def device(agent: Agent, one: Device) -> DeviceOut:
     )
 
 
-def status_of(state: DeviceState, now: float) -> Literal["ok", "degraded", "outage", "unknown"]:
-    """Degraded: it gave less than asked, but did give something."""
+def status_of(
+    state: DeviceState, now: float, target: Target | None = None
+) -> Literal["ok", "degraded", "outage", "unknown"]:
+    """Degraded: something is wrong, or it gave less than asked, but it did give something."""
     if state.outage is None:
         return "unknown" if state.since is None else "ok"
     if state.last_answer is None or state.since is None or state.last_answer < state.since:
         return "outage"
-    return "degraded" if now - state.last_answer <= _RECENT_S else "outage"
+    recent_s = max(_RECENT_S, stale_after_s(target.intervals.normal) if target else 0.0)
+    return "degraded" if now - state.last_answer <= recent_s else "outage"
 
 
 def devices(agent: Agent) -> list[DeviceOut]:
@@ -224,7 +228,7 @@ def protocols(agent: Agent) -> dict[str, ProtocolOut]:
     for target in agent.targets.values():
         one = found.setdefault(target.url.protocol, ProtocolOut())
         state = agent.live.devices.get(target.device, DeviceState(target.device))
-        status = status_of(state, now)
+        status = status_of(state, now, target)
         one.devices += 1
         one.ok += status == "ok"
         one.degraded += status == "degraded"
@@ -276,7 +280,7 @@ def out(agent: Agent) -> list[DeviceOutageOut]:
     now, found = agent.clock.now(), []
     for device, state in agent.live.devices.items():
         if state.outage is not None:
-            degraded = status_of(state, now) == "degraded"
+            degraded = status_of(state, now, agent.targets.get(device)) == "degraded"
             found.append((degraded, device, state.outage))
     return [
         DeviceOutageOut(device=device, outage=outage.kind, detail=outage.detail, degraded=degraded)

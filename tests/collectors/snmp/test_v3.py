@@ -329,6 +329,9 @@ class Device(asyncio.DatagramProtocol):
         """The right answer, if `message_id` is that of the question."""
         message_id = message_id or frame.message_id
         body = response(message_id, SYS_UP_TIME, tlv(0x43, b"\x05"))
+        if self.user.auth is None:
+            scoped = v3.scope(self.engine_id, b"", body)
+            return v3.build(message_id, 0, self.user, Keys(), (self.engine_id, 0, 0), scoped)
         return theirs(self.user, self.engine_id, self.clock, message_id, body)
 
 
@@ -355,10 +358,10 @@ async def start() -> AsyncIterator[Start]:
     await asyncio.sleep(0)
 
 
-def client_of(device: Device, transport: Transport, tries: int = 2) -> Client:
+def client_of(device: Device, transport: Transport, tries: int = 2, context: str = "") -> Client:
     peer = ("127.0.0.1", device.port)
     transport.engines.ring = RING
-    access = Usm(device.user, peer, transport.engines, asyncio.get_running_loop().time)
+    access = Usm(device.user, peer, transport.engines, asyncio.get_running_loop().time, context)
     client = Client(transport, peer, access, tries=tries)
     client.stats.latency_s = 0.1
     return client
@@ -509,11 +512,12 @@ async def test_a_privacy_key_changed_under_way_is_named_at_once(
     assert await client.get([SYS_UP_TIME]) == {SYS_UP_TIME: 5}
 
 
+@pytest.mark.parametrize("one", [user("sha256", "aes128"), user("sha256", ""), user("", "")])
 async def test_a_device_that_is_away_is_a_timeout_however_well_it_was_known(
-    start: Start, transport: Transport
+    start: Start, transport: Transport, one: User
 ) -> None:
-    device = await start(lambda d, frame, _: [d.reply(frame)])
-    client = client_of(device, transport)
+    device = await start(lambda d, frame, _: [d.reply(frame)], one)
+    client = client_of(device, transport, context="vlan-7")
     await client.get([SYS_UP_TIME])
     device.away = True
     assert await kind_of(client) is OutageKind.TIMEOUT

@@ -1,7 +1,10 @@
 """What the trap receiver has seen, as viewers ask for it."""
 
+from dataclasses import replace
+
 import httpx
 
+from collectors.base import Intervals
 from collectors.snmp.traps import TRAP, Notification, TrapLog
 from dcim.api.views import trap_counts, traps_out
 from dcim.cli.questions import status_lines
@@ -68,6 +71,9 @@ async def test_a_device_that_is_polled_good_answers_whatever_else_is_wrong_with_
 ) -> None:
     conflict = Outage(OutageKind.ENGINE_ID_CONFLICT, "192.0.2.1:161 has the same engine id")
     running.publish("ups-a", running.reading(VOLTAGE, 230.0), outage=conflict)
+    slow = replace(running.agent.targets["ups-a"], intervals=Intervals(60, 60, 3600))
+    running.agent.targets = {**running.agent.targets, "ups-a": slow}
+    running.clock.advance(45)  # its next poll is due in 15 s
     running.publish("leak-r01", outage=Outage(OutageKind.TIMEOUT, "no answer within 3 s"))
     answer = await http.get("/v1/status", headers=bearer("viewer"))
     status = StatusOut.model_validate(answer.json())
