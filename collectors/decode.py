@@ -88,14 +88,14 @@ class Strip:
             [c.number for c in channels],
         )
 
-    def readings(self, raws: Iterable[float], ts: float) -> list[Reading]:
+    def readings(self, raws: Iterable[float], times: Iterable[float]) -> list[Reading]:
         """One reading a channel, as `Channel.number` gives it."""
         return [
             _new(Reading, (address, value, ts, _GOOD, None, None, None, source, None))
             if low <= (value := raw * factor + offset) <= high
             else number(raw, ts)
-            for raw, factor, offset, low, high, address, source, number in zip(
-                raws, *self._columns, strict=True
+            for raw, ts, factor, offset, low, high, address, source, number in zip(
+                raws, times, *self._columns, strict=True
             )
         ]
 

@@ -151,7 +151,8 @@ class _Unpacker:
 
     def readings(self, data: bytes, ts: float) -> Iterator[Reading]:
         for form, strip in self.plain:
-            yield from strip.readings(form.unpack_from(data), ts)
+            raws = form.unpack_from(data)
+            yield from strip.readings(raws, [ts] * len(raws))
 
     def fill(self, data: bytes, slots: list[Any]) -> None:
         for form, places in self.passes:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from collectors.base import Intervals
+from collectors.decode import Strip
 from collectors.profile import Group
 from collectors.snmp import pdu
 from collectors.snmp.ber import encode_oid
@@ -48,8 +49,15 @@ class Plan:
     bounds: list[Bound]
     extra: list[bytes] = field(default_factory=list)  # asked for the engine, not for points
     dormant: list[Binding] = field(init=False)  # parts that were absent and may yet have a value
+    plain: list[bytes] = field(init=False)  # what needs no more than its strip, if an integer came
+    strip: Strip = field(init=False)
+    others: list[Bound] = field(init=False)
 
     def __post_init__(self) -> None:
+        plain = [bound for bound in self.bounds if bound.number is not None]
+        self.plain = [bound.oid for bound in plain]
+        self.strip = Strip([bound.binding.channel for bound in plain])
+        self.others = [bound for bound in self.bounds if bound.number is None]
         self.dormant = [b.binding for b in self.bounds if not b.binding.expected]
 
 

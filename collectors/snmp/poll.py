@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from collectors.lint import went_back
 from collectors.snmp.ber import Malformed, Missing, Value
@@ -128,18 +129,18 @@ class Poll:
         if response.status != ErrorStatus.NO_ERROR:
             self._refused(ask, response)
             return
-        self._keep([(varbind[0], varbind[2]) for varbind in response.varbinds])
+        self._keep({varbind[0]: varbind[2] for varbind in response.varbinds})
         values = result.values
         missing = [oid for oid in ask.oids if oid not in values]
         if missing:
             self._incomplete(ask, missing, len(response.varbinds) < len(ask.oids))
 
-    def _keep(self, values: list[tuple[bytes, Value]]) -> None:
+    def _keep(self, values: dict[bytes, Value]) -> None:
         """Take values over, each with the time of its own frame."""
         self._ts = self._clock.now()
         self._result.values.update(values)
         if len(self.plan.asks) > 1:
-            self._stamps |= dict.fromkeys((oid for oid, _ in values), self._ts)
+            self._stamps |= dict.fromkeys(values, self._ts)
 
     def _incomplete(self, ask: Ask, missing: Sequence[bytes], cut_short: bool) -> None:
         """An answer without all that was asked: cut short, or a table that has changed."""
@@ -168,7 +169,7 @@ class Poll:
             return
         bad = response.index - 1
         if response.status == ErrorStatus.NO_SUCH_NAME and 0 <= bad < len(ask.oids):
-            self._keep([(ask.oids[bad], Missing.NO_SUCH_INSTANCE)])
+            self._keep({ask.oids[bad]: Missing.NO_SUCH_INSTANCE})
         else:
             result.outage = outage_of(response)
         left = [oid for n, oid in enumerate(ask.oids) if n != bad]
@@ -178,8 +179,14 @@ class Poll:
     def _finish(self) -> None:
         result = self._result
         values, stamps, ts = result.values, self._stamps, self._ts
-        readings = result.readings
-        for bound in self.plan.bounds:
+        plan, readings = self.plan, result.readings
+        bounds = plan.bounds
+        raws = list(map(values.get, plan.plain))
+        if {*map(type, raws)} == {int}:
+            times = map(stamps.__getitem__, plan.plain) if stamps else [ts] * len(raws)
+            readings += plan.strip.readings(cast(list[int], raws), times)
+            bounds = plan.others
+        for bound in bounds:
             oid = bound.oid
             if oid not in values:
                 continue  # its request failed; it turns stale unless the next one succeeds
