@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dcim.model.asset import Site
 from dcim.model.metric import Registry
 from dcim.model.reading import Identity, Quality, Reading, component_of, metric_of, object_of
-from rules import cooling, racks
+from rules import backup, cooling, racks
 from rules.boundary import Boundary, Leaf
 from rules.derive import Formula, Known
 from rules.usage import Ratios, Usage, window
@@ -77,9 +77,11 @@ class MetricEngine:
     def meet(self, points: Iterable[str]) -> None:
         """New points: those that may enter a formula make a new layout."""
         for point in points:
-            if metric_of(point) not in INPUTS or component_of(point).startswith(_PARTS):
+            tail = point.partition("/")[2]
+            enters = metric_of(point) in INPUTS and not component_of(point).startswith(_PARTS)
+            if not enters and tail not in backup.POINTS:
                 continue
-            tail, known = point.partition("/")[2], self._points.setdefault(object_of(point), set())
+            known = self._points.setdefault(object_of(point), set())
             if tail not in known:
                 known.add(tail)
                 self._ratios = None
@@ -124,6 +126,7 @@ class MetricEngine:
         """Find anew what can be computed; accounts of meters already open stay open."""
         known = Known(self._site, self._kinds, self._points)
         racks.lay_out(known)
+        backup.lay_out(known)
         cooling.lay_out(known)
         self._boundary.lay_out(known)
         self._plan = list(known.formulas.values())
