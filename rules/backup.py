@@ -4,10 +4,11 @@ A shelf that watches its modules tells its own `redundancy`; where every module 
 (Open Rack V3: five carry the load, the sixth is the spare) it is told here, with the reason.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from dcim.model.asset import Rack
-from dcim.model.reading import Quality, Reading
+from dcim.model.reading import Quality, Reading, component_of
 from rules.derive import Formula, Known, Result
 
 _ABLE: Mapping[str, tuple[str, str]] = {  # point of a module -> state if able, what it is if not
@@ -18,14 +19,39 @@ _ABLE: Mapping[str, tuple[str, str]] = {  # point of a module -> state if able, 
     "battery/permanent_failure/alarm": ("inactive", "battery failed for good"),
     "end_of_life/alarm": ("inactive", "at the end of its life"),
 }
-POINTS = frozenset(_ABLE)
 _TELLS = "discharging/enabled"  # what every such module gives
+_CELL = re.compile(r"cell/\d+/voltage")
+
+
+def enters(tail: str) -> bool:
+    """Whether a point of this `component/metric` may enter one of these formulas."""
+    return tail in _ABLE or _CELL.fullmatch(tail) is not None
 
 
 def lay_out(known: Known) -> None:
-    """Formulas of all racks with more than one battery module."""
+    """The worst cell of every battery module, and formulas of racks with more than one of them."""
+    for device in known.site.devices:
+        if known.kind(device) == "bbu":
+            _worst_cell(known, device)
     for rack in known.site.racks.values():
         _rack(known, rack)
+
+
+def _worst_cell(known: Known, device: str) -> None:
+    cells = sorted(tail for tail in known.points.get(device, ()) if _CELL.fullmatch(tail))
+    if len(cells) < 2:
+        return
+
+    def lowest(readings: Sequence[Reading | None]) -> Result:
+        told = [r for r in readings if r is not None and r.value is not None]
+        if not told:
+            return Result(reason=f"no_data: {device}/{cells[0]}", quality=Quality.STALE)
+        worst = min(told, key=lambda reading: reading.value or 0.0)
+        return Result(worst.value, reason=f"lowest: {component_of(worst.point)}")
+
+    inputs = tuple(f"{device}/{tail}" for tail in cells)
+    point = f"{device}/cell/worst/voltage"
+    known.add(Formula(point, "worst_cell", inputs, lowest, complete=False))
 
 
 def _rack(known: Known, rack: Rack) -> None:

@@ -79,7 +79,7 @@ class MetricEngine:
         for point in points:
             tail = point.partition("/")[2]
             enters = metric_of(point) in INPUTS and not component_of(point).startswith(_PARTS)
-            if not enters and tail not in backup.POINTS:
+            if not enters and not backup.enters(tail):
                 continue
             known = self._points.setdefault(object_of(point), set())
             if tail not in known:

@@ -77,6 +77,13 @@ async def test_one_that_cannot_carry_load_takes_the_spare_and_is_named(profile, 
     assert redundancy.reason == f"modules_unable: 1 of 6 cannot carry load: {why}"
 
 
+async def test_the_worst_cell_of_a_module_is_told():
+    cells = dict.fromkeys(range(109, 120), 4010) | {113: 3875}
+    worst = _derived(await _shelf("orv3_bbu", [cells]))["bbu-1/cell/worst/voltage"]
+    assert (worst.value, worst.reason) == (pytest.approx(3.875), "lowest: cell/5")
+    assert worst.quality is Quality.UNCERTAIN  # as its cells: the map gives no unit
+
+
 async def test_a_module_that_does_not_answer_is_not_counted_on():
     shelf = await _shelf("orv3_bbu", [{}] * 6)
     shelf[2] = [r._replace(quality=Quality.STALE, reason="no answer") for r in shelf[2]]
