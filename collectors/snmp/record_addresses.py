@@ -28,7 +28,11 @@ _VERSION = re.compile(
     r"(?i)(?<![a-z])(?:v|ver|vers|version|fw|firmware|rev|revision|rel|release|build|sw|software"
     r"|hw|hardware|bios|boot|bootloader|pf|mb|af1|an1)[\s:=.#(]*$"
 )
-_COLONS = re.compile(r"[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:]*(?:%\w+)?")
+_SAYS_ADDRESS = re.compile(
+    r"(?i)(?<![a-z])(?:ip|ipv4|addr|address|gw|gateway|dns|ntp|host|server|router|proxy|from|to|://)"
+    r"[\s:=(@/]*$"
+)
+_COLONS = re.compile(r"(?<![0-9A-Fa-f:])[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:]*(?:%\w+)?")
 _PAIRS = re.compile(
     r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{2}([-. ])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}(?![0-9A-Fa-f])"
 )
@@ -358,8 +362,9 @@ def _quad(
     said = _VERSION.search(before) is not None
     if _of_site(address):
         return None if said and address.packed[0] == 10 else address
+    small = max(address.packed) <= _LARGEST_ARC and _SAYS_ADDRESS.search(before) is None
     built = re.match(r"-\d+(?!\d*\.)|[A-Za-z_]", behind) or re.search(r"[A-Za-z_]$", before)
-    return None if versions or said or built else address
+    return None if versions or said or built or small else address
 
 
 def _mac_of(match: re.Match[str], is_mac: bool, known: set[int]) -> int | None:

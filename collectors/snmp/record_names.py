@@ -15,7 +15,7 @@ from itertools import pairwise
 
 _SHORTEST, _SHORTEST_SECRET, _SHORTEST_ANYWHERE, _SHORTEST_PHRASE = 3, 4, 5, 6
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
-_MAIL = re.compile(r"[\w.+'-]+@(?:[\w-]+(?:\.[\w-]+)+|[\w-]{3,})")
+_MAIL = re.compile(r"(?<![\w.+'-])[\w.+'-]+@(?:[\w-]+(?:\.[\w-]+)+|[\w-]{3,})")
 _URL_HOST = re.compile(r"(?<=://)(?:[^/@\s:]*(?::[^/@\s]*)?@)?([\w.-]+)")
 _PHONE = re.compile(r"(?<![\w.+])(?:\+|00)\d{1,3}[ ()./-]{0,2}\d(?:[ ()./-]{0,2}\d){5,12}(?!\w)")
 _HOME = re.compile(r"(?<=/home/|users/|media/)[^/\s]+", re.IGNORECASE)
@@ -91,19 +91,32 @@ class Names:
             self._phones.add("".join(re.findall(r"\d", phone))[-_DIGITS_OF_PHONE:])
         self._phrase(text)
 
-    def learn_host(self, text: str) -> None:
-        """Take up the device's name, in whole, its host part and its domain."""
+    def learn_host(self, text: str, told: str = "") -> None:
+        """Take up the device's name: in whole, its host part, its domain and its words.
+
+        `told`: sysDescr; what a name shares with it is the model.
+        """
         text = text.strip("\0 \t\r\n")
         host, _, domain = text.partition(".")
         if re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", domain.casefold()) and not domain.isdigit():
             self.learn_domain(domain)
-        for name in (text, host):
-            if name.casefold() not in self._kept and len(name) >= _SHORTEST and _names(name):
-                self._name(name)
-                if len(name) >= _SHORTEST_SECRET:
-                    self._phrases.add(name.casefold())
+        self.learn_label(text)
+        self.learn_label(host)
+        models = [] if _UNAME.match(told) else _TOKEN.findall(told.casefold())
         for token in _TOKEN.findall(host):
-            self._word(token)
+            if token.casefold() not in models:
+                self._word(token)
+
+    def learn_label(self, text: str) -> None:
+        """Take up what a part or port is called, as a whole."""
+        text = text.strip("\0 \t\r\n")
+        words = _TOKEN.findall(text.casefold())
+        common = all(word in self._kept or word.isdigit() for word in words) and len(words) != 1
+        if text.casefold() in self._kept or common or len(text) < _SHORTEST or text.isdigit():
+            return
+        self._name(text)
+        if len(text) >= _SHORTEST_SECRET:
+            self._phrases.add(text.casefold())
 
     def learn_domain(self, domain: str) -> None:
         """Take up a domain: hosts in it, and the name that it is registered under."""
@@ -228,6 +241,8 @@ class Names:
     def _stands_alone(self, match: re.Match[str]) -> bool:
         """Whether it is a word, or a long part of one that is no common word."""
         name, text = match[0], match.string
+        if name.isdigit() and (len(name) < _SHORTEST_ANYWHERE or text.strip().isdigit()):
+            return False  # a number, and perhaps a reading
         kind = _LETTERS if name[0].isalpha() and name[-1].isalpha() else _TOKEN
         start, end = match.span()
         while start > 0 and kind.fullmatch(text[start - 1]):
@@ -237,7 +252,7 @@ class Names:
         around = text[start:end]
         if around == name or around.casefold() in (f"{name}s".casefold(), f"{name}es".casefold()):
             return True
-        if around.casefold() in self._kept:
+        if around.casefold() in self._kept or name.isdigit():
             return False
         before, behind = text[start : match.start()], text[match.end() : end]
         camel = (not before or (before[-1].islower() and name[0].isupper())) and (
@@ -297,11 +312,6 @@ def _phone_pattern(tails: Iterable[str]) -> re.Pattern[str]:
     return re.compile(
         rf"(?<!\d)[+(]?(?:\d[ ()./-]{{0,2}}){{0,8}}(?:{ways})(?!\d)" if ways else r"(?!)"
     )
-
-
-def _names(text: str) -> bool:
-    """Whether there is more in it than digits and signs."""
-    return _LETTERS.search(text) is not None or len(text) > _SHORTEST_ANYWHERE
 
 
 def _stand_in(number: int, length: int) -> str:

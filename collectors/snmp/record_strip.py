@@ -18,10 +18,9 @@ from collectors.snmp.record_known import Known
 from collectors.snmp.record_names import Names
 
 _CONTACTS = frozenset(["1.3.6.1.2.1.1.4", "1.3.6.1.2.1.1.6"])  # sysContact, sysLocation
-_NAMES = frozenset(
+_NAMES = frozenset(["1.3.6.1.2.1.1.5", "1.3.6.1.2.1.33.1.1.5"])  # sysName, upsIdentName
+_LABELS = frozenset(
     [
-        "1.3.6.1.2.1.1.5",  # sysName
-        "1.3.6.1.2.1.33.1.1.5",  # upsIdentName
         "1.3.6.1.2.1.31.1.1.1.18",  # ifAlias
         "1.3.6.1.2.1.47.1.1.1.1.14",  # entPhysicalAlias
         "1.3.6.1.2.1.47.1.1.1.1.15",  # entPhysicalAssetID
@@ -46,7 +45,6 @@ _LOOKS_SERIAL = re.compile(r"(?<!MN:)\b(?=(?:[A-Z]*\d){6})[A-Z0-9]{10,}\b")
 _SAYS_SERIAL = re.compile(r"(?i)(?:\bs/?n|serial(?: ?(?:no|number|nr))?)\W{0,3}$")
 _SERIAL_DIGITS = re.compile(r"(?=(?:\D*\d){3}).{6,}")  # a shorter one is only sure where it stands
 _COUNTED_DIGITS = 4
-_MASKED = re.compile(r"(?:[^\w]|X|0(?=(?:\D*\d){4}))*(?:[^\w]|X|\d)*")  # what `masked` makes
 _SMALLEST_SERIAL = 10_000
 _ENTERPRISE_ARCS, _STANDARD_ARCS = 9, 9  # of an object's name, before anything that is an index
 _SHORTEST_SPELT = 3
@@ -89,7 +87,7 @@ def stripped(objects: Iterable[Object], private: Private, known: Known) -> Strip
     told: dict[Arcs, Object] = {}
     for one in objects:
         other = stripper.strip(one)
-        told.setdefault(_arcs(other.oid), other)
+        stripper.clashes += told.setdefault(_arcs(other.oid), other) is not other
     out = Stripped([told[arcs] for arcs in sorted(told)])
     out.replaced, out.guessed = stripper.counts(), stripper.guessed
     return out
@@ -100,9 +98,11 @@ class Stripper:
 
     def __init__(self, private: Private, known: Known) -> None:
         self.guessed: list[str] = []
+        self.clashes = 0  # objects that are named like others now, and left out
         self._counts: Counter[str] = Counter()
         self._known = known
         self._keep_serials = private.keep_serials
+        self._descr = ""
         self._names = Names(known.words)
         self._addresses = Addresses()
         self._serials: set[str] = set()
@@ -118,7 +118,8 @@ class Stripper:
             if isinstance(value, bytes) and _below(oid, self._known.models):
                 self._names.keep(_text(value)[0])
             elif isinstance(value, bytes) and oid == SYS_DESCR:
-                self._names.keep(_text(value)[0], words=False)
+                self._descr = _text(value)[0]
+                self._names.keep(self._descr, words=False)
         for host in self._hosts:
             self._addresses.learn(host)
             if not _ADDRESS.fullmatch(host):
@@ -129,7 +130,7 @@ class Stripper:
         self._addresses.learn_columns(names)
         if self._serials:
             ways = "|".join(map(re.escape, sorted(self._serials, key=len, reverse=True)))
-            self._serial = re.compile(ways, re.IGNORECASE)
+            self._serial = re.compile(rf"(?<!\d)(?:{ways})(?!\d)", re.IGNORECASE)
 
     def _learn(self, one: Object) -> None:
         oid, tag, value = one
@@ -142,7 +143,9 @@ class Stripper:
         if _below(oid, _CONTACTS):
             self._names.learn(text)
         elif _below(oid, _NAMES) or oid in self._known.names:
-            self._names.learn_host(text)
+            self._names.learn_host(text, self._descr)
+        elif _below(oid, _LABELS):
+            self._names.learn_label(text)
         elif _below(oid, self._known.serials) and _SERIAL_DIGITS.search(text):
             self._serials.add(text.strip("\0 \t\r\n"))
         self._addresses.learn_text(text, _below(oid, self._known.versions))
@@ -165,11 +168,12 @@ class Stripper:
 
     def counts(self) -> Counter[str]:
         """How many of what were replaced."""
-        addresses = Counter({"address": self._addresses.replaced})
-        return +(self._counts + self._names.counts + addresses)
+        more = Counter({"address": self._addresses.replaced})
+        more["object, left out: its index reads like another's now"] = self.clashes
+        return +(self._counts + self._names.counts + more)
 
     def _octets(self, oid: str, told: str, value: bytes) -> bytes:
-        if _below(oid, _CONTACTS | _NAMES | _EMPTIED) or oid in self._known.names:
+        if _below(oid, _CONTACTS | _NAMES | _LABELS | _EMPTIED) or oid in self._known.names:
             self._counts["name, contact or place"] += 1
             return b""
         text, codec = _text(self._addresses.octets(value))
@@ -192,7 +196,9 @@ class Stripper:
             text, codec = _text(bytes(arcs[at:end]))
             other = self._addresses.text(self._names.text(text, same_length=True))
             other = self._without_serials(other)
-            arcs[at:end] = other.encode(codec)[: end - at].ljust(end - at, b"x")
+            if len(other.encode(codec)) != end - at:  # an address of another length
+                other = re.sub(r"\W", "", other)[at - end :].rjust(end - at, "x")
+            arcs[at:end] = other.encode(codec)
         told = ".".join(map(str, arcs))
         self._counts["index"] += told != oid
         return told
@@ -216,7 +222,8 @@ class Stripper:
 
         def guess(match: re.Match[str]) -> str:
             said = _SAYS_SERIAL.search(text, 0, match.start()) is not None
-            if (is_model and not said) or self._names.keeps(match[0]) or is_other_mac(match[0]):
+            kept = self._names.keeps(match[0]) or is_other_mac(match[0])
+            if (is_model and not said) or kept or match[0] in self._masked.values():
                 return match[0]
             return self._instead(match[0])
 
@@ -229,8 +236,6 @@ class Stripper:
 
     def _instead(self, serial: str) -> str:
         """What stands for a serial number, the same for the same one."""
-        if _MASKED.fullmatch(serial):
-            return serial
         if serial.casefold() not in self._masked:
             self._masked[serial.casefold()] = masked(serial, len(self._masked) + 1)
         return self._masked[serial.casefold()]

@@ -83,6 +83,9 @@ def index_told(oid: str, *others: Object) -> str:
         ("Jané Doe".encode("utf-16-le"), "d\0o\0e"),
         ("Jané".encode("latin-1"), "jan"),
         ("SN QS1234567890", "1234"),
+        ("SN 98765432101", "9876"),
+        ("SN XX00001234", "1234"),
+        ("server 24.5.16.30", "24.5"),
         (b"\x80\x00\x1f\x03\x00\xc0\xb7\xa1\xb2\xc3", "\xb7\xa1"),
     ],
 )
@@ -98,6 +101,9 @@ def test_private_text_is_gone(text: str | bytes, gone: str) -> None:
         "fw:4.2.0.5-50274",
         "Model AP8959NA3, 230 V",
         "groups of cells",
+        "release 24.5.16.30",
+        "24.5.16.30",
+        "Acme PDU card",
         "basement rack room network",
         "Elmer 3000",
         "Temperature 23.5 degC",
@@ -196,6 +202,39 @@ def test_serial_numbers_keep_their_shape_and_stay_apart() -> None:
     )
     first, second, text = (one.value for one in done.objects[-3:])
     assert (first, second, text) == (b"XX000001", b"XX000002", b"card XX000001")
+
+
+@pytest.mark.parametrize("serial", [b"41326588", b"0041", b"00001234", b"XX12", 3827164])
+def test_serial_numbers_of_digits_are_taken_out(serial: bytes | int) -> None:
+    tag = OCTETS if isinstance(serial, bytes) else INTEGER
+    done = strip(Object("1.3.6.1.2.1.47.1.1.1.1.11.1", tag, serial))
+    assert serial not in [one.value for one in done.objects]
+
+
+def test_a_reading_is_not_a_serial_number_that_is_in_it() -> None:
+    meter = Object(f"{ACME}.9.0", OCTETS, b"1004000 Wh")
+    done = strip(Object("1.3.6.1.2.1.47.1.1.1.1.11.1", OCTETS, b"100400"), meter)
+    assert meter in done.objects
+
+
+def test_what_the_devices_name_shares_with_its_description_is_the_model() -> None:
+    system = [
+        Object("1.3.6.1.2.1.1.1.0", OCTETS, b"Zodiac 50 kW"),
+        Object("1.3.6.1.2.1.1.5.0", OCTETS, b"zodiac-lisbon-1"),
+    ]
+    more = Object(f"{ACME}.9.0", OCTETS, b"Zodiac in Lisbon: ZODIAC-LISBON-1")
+    done = stripped([*system, more], Private(), Known())
+    assert done.objects[0] == system[0]
+    assert done.objects[-1].value == b"Zodiac in xxxxx2: xxxxxxxxxxxxxx1"
+
+
+def test_a_label_is_only_taken_out_as_a_whole() -> None:
+    alias = Object("1.3.6.1.2.1.31.1.1.1.18.1", OCTETS, b"Uplink Initech")
+    first = Object(f"{ACME}.9.1.0", OCTETS, b"uplink initech down")
+    second = Object(f"{ACME}.9.2.0", OCTETS, b"Uplink state")
+    done = strip(alias, first, second)
+    assert second in done.objects
+    assert b"xxxx" in next(one.value for one in done.objects if one.oid == first.oid)
 
 
 def test_serial_numbers_stay_where_that_is_wanted() -> None:
