@@ -17,6 +17,7 @@ from collectors.units import conversion
 from dcim.model.asset import KINDS
 from dcim.model.metric import MetricKind, registry
 
+Loc = tuple[int | str, ...]  # a path through tables and lists
 Evidence = Literal["recording", "document", "firmware", "beta", "synthetic"]
 Group = Literal["fast", "normal", "slow"]
 
@@ -86,6 +87,11 @@ class Profile(Strict):
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
     note: str = ""
 
+    @classmethod
+    def place(cls, table: Mapping[str, Any], at: Loc) -> Loc:
+        """Where in the file's table stands what is at fault in the model."""
+        return at
+
     @model_validator(mode="after")
     def _known_kind(self) -> Self:
         if self.kind not in KINDS:
@@ -136,7 +142,7 @@ def load_profiles(
         try:
             profile = model.model_validate(table)
         except ValidationError as error:
-            faults.extend(_faults(file.name, error))
+            faults.extend(_faults(file.name, table, model, error))
             faults.extend(_further(file.name, table, model, error))
             continue
         if profile.name in profiles:
@@ -160,9 +166,11 @@ _SAID = {  # kind of error -> in words of ours
 _HEAD = {"name": "x", "kind": "meter", "vendor": "x", "evidence": "document", "sources": ["x"]}
 
 
-def _faults(name: str, error: ValidationError) -> Iterator[Fault]:
+def _faults(
+    name: str, table: Mapping[str, Any], model: type[Profile], error: ValidationError
+) -> Iterator[Fault]:
     for one in error.errors():
-        key = ".".join(str(part) for part in one["loc"])
+        key = ".".join(str(part) for part in model.place(table, one["loc"]))
         text = _SAID.get(one["type"], one["msg"].removeprefix("Value error, "))
         for part in text.split("; ") if not key else [text]:
             place = _PLACE.fullmatch(part)
@@ -173,7 +181,7 @@ def _further(
     name: str, table: Mapping[str, Any], model: type[Profile], error: ValidationError
 ) -> Iterator[Fault]:
     """What is wrong among the points that are right each on their own: overlaps, and the like."""
-    located = [one["loc"] for one in error.errors()]
+    located = [model.place(table, one["loc"]) for one in error.errors()]
     if () in located:
         return
     wrong = {loc[1] for loc in located if loc[0] == "point" and len(loc) > 1}
@@ -184,10 +192,11 @@ def _further(
     rest = {key: _HEAD[key] for key in heads & _HEAD.keys()} | rest
     if wrong:
         rest.pop("plausible", None)  # may speak of a point that is not looked at
+    rest["point"] = [point for _, point in kept]
     try:
-        model.model_validate(rest | {"point": [point for _, point in kept]})
+        model.model_validate(rest)
     except ValidationError as second:
-        for fault in _faults(name, second):
+        for fault in _faults(name, rest, model, second):
             place = re.fullmatch(r"point\.(\d+)(.*)", fault.key)
             if place:
                 number = kept[int(place[1])][0]

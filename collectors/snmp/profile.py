@@ -90,11 +90,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from collectors.profile import Point, Profile, Strict
+from collectors.profile import Loc, Point, Profile, Strict
 from dcim.model.asset import KINDS
 
 Ref = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
@@ -254,6 +255,11 @@ class Identify(Strict):
             raise ValueError("sys_descr_model needs a group around the model")
         return pattern
 
+    @cached_property
+    def prefixes(self) -> tuple[str, ...]:
+        """Of a sysObjectID with a dot at its end."""
+        return tuple(prefix.strip(".") + "." for prefix in self.sys_object_id)
+
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not (self.sys_object_id or self.sys_descr or self.tables):
@@ -324,6 +330,18 @@ class SnmpProfile(Profile):
             data["table"] = [_table_written_out(table, cases, common) for table in data["table"]]
         return data
 
+    @classmethod
+    def place(cls, table: Mapping[str, Any], at: Loc) -> Loc:
+        """Points and columns are counted as in the file, before `each` and `cases`."""
+        cases = table.get("cases", {})
+        match at:
+            case ("point" | "trap" as key, int(n), *rest):
+                return (key, _origin(table[key], cases, n), *rest)
+            case ("table", int(i), "column", int(n), *rest):
+                columns = table["table"][i]["column"]
+                return ("table", i, "column", _origin(columns, cases, n), *rest)
+        return at
+
     @model_validator(mode="after")
     def _oids_are_oids(self) -> Self:
         stated = [*self.identify.tables, *(p.at for p in self.point), *(t.at for t in self.table)]
@@ -361,6 +379,12 @@ class SnmpProfile(Profile):
     def oid(self, at: str) -> str:
         """A reference's full OID, dotted, without a leading dot."""
         return f"{self.root}{at}".removeprefix(".") if at.startswith(".") else at
+
+    @cached_property
+    def below(self) -> frozenset[str]:
+        """The enterprises below which its telling tables lie; empty: below none."""
+        tables = (self.oid(table).split(".") for table in self.identify.tables)
+        return frozenset(t[6] if ".".join(t[:6]) == ENTERPRISES and len(t) > 6 else "" for t in tables)
 
     def replaces_point(self, other: str, point: str) -> bool:
         """Whether `component/metric` of the profile `other` gives way to this one."""
@@ -408,6 +432,12 @@ def _written_out(
                 when = {**one.get("when", {}), **case.get("when", {})}
                 out.append({**one, **case, "when": when})
     return out
+
+
+def _origin(points: Sequence[Any], cases: Mapping[str, Any], n: int) -> int:
+    """Which of the points the n-th one came of when they were written out."""
+    ends = accumulate(len(_written_out([point], cases, {})) for point in points)
+    return next((at for at, end in enumerate(ends) if n < end), n)
 
 
 def _each(point: dict[str, Any]) -> list[dict[str, Any]]:

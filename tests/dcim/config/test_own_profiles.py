@@ -83,11 +83,26 @@ sources = ["HOST-RESOURCES-MIB"]
 [identify]
 tables = ["1.3.6.1.2.1.25.1"]
 [[point]]
-at = "1.3.6.1.2.1.25.1.1.0"
+at = "1.3.6.1.2.1.25.{each}.0"
+each = { 1 = "L1", 2 = "L2", 3 = "L3" }
 metric = "power.active"
+component = "input/{each}"
 [[point]]
 at = "1.3.6.1.2.1.25.1.6.0"
 metric = "x.processes"
+[[table]]
+at = "1.3.6.1.2.1.25.3.3.1"
+component = "unit/{index}"
+[[table.column]]
+at = 1
+cases = "sensor"
+[[table.column]]
+at = 2
+metric = "wattage"
+[[cases.sensor]]
+metric = "temperature"
+[[cases.sensor]]
+metric = "humidity"
 """
 
 
@@ -97,8 +112,10 @@ def test_a_metric_that_nothing_can_bring_is_a_fault_of_the_profile(tmp_path: Pat
     file.write_text(HOST, "utf-8")
     with pytest.raises(ConfigError) as caught:
         read_profiles(tmp_path)
-    (fault,) = caught.value.faults
-    assert (fault.file, fault.line, fault.key) == (str(file), 12, "point.1")
+    fault, other = caught.value.faults
+    assert (fault.file, fault.line, fault.key) == (str(file), 14, "point.1")
+    assert (other.line, other.key) == (23, "table.0.column.1")
+    assert "'wattage' is not in the registry" in other.found
     assert "'x.processes' is not in the registry" in fault.found
     assert "declared by [metrics] in dcim.toml" in fault.found
 
