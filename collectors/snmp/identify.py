@@ -14,12 +14,11 @@ from collectors.base import CollectError
 from collectors.snmp.ber import Value
 from collectors.snmp.client import SYS_UP_TIME, Client
 from collectors.snmp.place import Answers, Place, matches, slug
-from collectors.snmp.profile import SnmpProfile
+from collectors.snmp.profile import ENTERPRISES, SnmpProfile
 from collectors.snmp.values import text_of
 from dcim.model.reading import Identity, OutageKind
 
 SYS_DESCR, SYS_OBJECT_ID = "1.3.6.1.2.1.1.1.0", "1.3.6.1.2.1.1.2.0"
-_ENTERPRISES = "1.3.6.1.4.1"
 _SOFTWARE = frozenset(["311", "2021", "8072"])  # Microsoft's, UCD's and net-snmp's agents
 _MOST_ENTERPRISES = 24  # subtrees looked for in one device
 
@@ -83,7 +82,7 @@ async def identify(client: Client, profiles: Mapping[str, SnmpProfile], wish: st
 async def _enterprises(client: Client) -> list[str]:
     """The enterprise subtrees that a device has anything in."""
     out: list[str] = []
-    at = _ENTERPRISES
+    at = ENTERPRISES.rstrip(".")
     while len(out) < _MOST_ENTERPRISES:
         try:
             answer = (await client.after([at]))[at]
@@ -91,13 +90,13 @@ async def _enterprises(client: Client) -> list[str]:
             if error.outage.kind is OutageKind.REFUSED:
                 raise
             return out  # an agent that chokes on GETNEXT here may still know its tables
-        if answer is None or not answer[0].startswith(_ENTERPRISES + "."):
+        if answer is None or not answer[0].startswith(ENTERPRISES):
             return out
         number = answer[0].split(".")[6]
         if out and int(number) <= int(out[-1]):
             return out
         out.append(number)
-        at = f"{_ENTERPRISES}.{number}.4294967295"
+        at = f"{ENTERPRISES}{number}.4294967295"
     return out
 
 
@@ -111,8 +110,9 @@ def _naming(profile: SnmpProfile, found: Found) -> tuple[bool, int, int]:
     """How well sysDescr and sysObjectID name the family; the greater, the better."""
     told = f"{found.sys_object_id}."
     identify = profile.identify
-    prefixes = (prefix.strip(".") + "." for prefix in identify.sys_object_id)
-    digits = max((len(prefix) for prefix in prefixes if told.startswith(prefix)), default=0)
+    digits = max(
+        (len(prefix) for prefix in identify.prefixes if told.startswith(prefix)), default=0
+    )
     pattern = identify.sys_descr
     by_text = pattern is not None and re.search(pattern, found.sys_descr) is not None
     return by_text, digits, profile.rank
@@ -121,20 +121,13 @@ def _naming(profile: SnmpProfile, found: Found) -> tuple[bool, int, int]:
 def _candidate(profile: SnmpProfile, found: Found) -> bool:
     """Whether it is worth asking for the profile's tables."""
     unless = profile.identify.unless
-    told = {"sysObjectID": found.sys_object_id, "sysDescr": found.sys_descr}
-    if unless and all(matches(told.get(key, ""), match) for key, match in unless.items()):
-        return False
+    if unless:
+        told = {"sysObjectID": found.sys_object_id, "sysDescr": found.sys_descr}
+        if all(matches(told.get(key, ""), match) for key, match in unless.items()):
+            return False
     if _named(profile, found):
         return True
-    if profile.identify.strict:
-        return False
-    return any(_may_exist(profile.oid(table), found) for table in profile.identify.tables)
-
-
-def _may_exist(table: str, found: Found) -> bool:
-    if not table.startswith(_ENTERPRISES + "."):
-        return True
-    return table.split(".")[6] in found.enterprises
+    return not profile.identify.strict and not profile.below.isdisjoint(["", *found.enterprises])
 
 
 def _fits(profile: SnmpProfile, found: Found, present: Answers) -> bool:
@@ -190,7 +183,7 @@ def _model_told(profile: SnmpProfile, sys_descr: str) -> str:
 def _maker(found: Found) -> str:
     """The maker by sysObjectID; where that names the agent's software, by what else is there."""
     told = found.sys_object_id.split(".")
-    number = told[6] if ".".join(told[:6]) == _ENTERPRISES and len(told) > 6 else ""
+    number = told[6] if found.sys_object_id.startswith(ENTERPRISES) else ""
     if number and number not in _SOFTWARE:
         return vendors().get(number, "")
     others = (vendors().get(n, "") for n in found.enterprises if n not in _SOFTWARE)

@@ -121,6 +121,7 @@ def _patterns_compile(when: dict[str, Match]) -> dict[str, Match]:
 When = Annotated[dict[Ref, Match], AfterValidator(_patterns_compile)]
 Limit = Literal["low_critical", "low_warning", "high_warning", "high_critical"]
 
+ENTERPRISES = "1.3.6.1.4.1."
 _OID = re.compile(r"\.?\d+(\.\d+)*")
 
 
@@ -382,9 +383,9 @@ class SnmpProfile(Profile):
 
     @cached_property
     def below(self) -> frozenset[str]:
-        """The enterprises below which its telling tables lie; empty: below none."""
-        tables = (self.oid(table).split(".") for table in self.identify.tables)
-        return frozenset(t[6] if ".".join(t[:6]) == ENTERPRISES and len(t) > 6 else "" for t in tables)
+        """The enterprises below which its telling tables lie; "" where one is a standard's."""
+        tables = [self.oid(table) for table in self.identify.tables]
+        return frozenset(t.split(".")[6] if t.startswith(ENTERPRISES) else "" for t in tables)
 
     def replaces_point(self, other: str, point: str) -> bool:
         """Whether `component/metric` of the profile `other` gives way to this one."""
