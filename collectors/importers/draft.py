@@ -257,7 +257,7 @@ def _split_flags(row: Row) -> Iterator[Row]:
         texts = {bit: row.bits[bit] for bit, found in metric_of.items() if found == metric}
         if texts:
             names = _unique({bit: slug("_".join(split(text))) for bit, text in texts.items()})
-            within = "zone" if metric == "leak" else prefix
+            within = row.component or ("zone" if metric == "leak" else prefix)
             component = f"{within}/{{name}}" if within else "{name}"
             yield replace(row, metric=metric, component=component, bits=names, states=states)
 

@@ -5,10 +5,11 @@ import re
 from pydantic import ValidationError
 
 from collectors.importers import cells, codes
-from collectors.importers.draft import Row
+from collectors.importers.draft import FLAGS, Row
 from collectors.importers.guess import component_of, fitting, guess, split
 from collectors.importers.line import Line
 from collectors.modbus.at import BIT_TABLES, At
+from collectors.modbus.checks import never
 from collectors.units import CONVERSIONS, conversion
 from dcim.model.metric import registry
 
@@ -24,6 +25,7 @@ _FINER = (  # metric by unit, word of the name -> metric
     ("energy.active", "cooling", "energy.heat"),
 )
 _FINER_SAID = frozenset(["level", "cooling", "heat", "thermal", "load", "capacity", "power"])
+_OF_NUMBERS = frozenset(["type", "scale", "factors"])  # doubts that states and flags do not have
 _NO_VALUE = frozenset([0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
 _LOOP_WORDS = frozenset(["side", "loop", "circuit", "water", "facility", "rack"])
 
@@ -36,12 +38,18 @@ def meaning(line: Line, row: Row) -> None:
     if row.metric and registry().get(row.metric) is None and not row.metric.startswith("x."):
         line.faults.append(f"metric: {row.metric!r} is no metric: see `dcim metrics`")
         return
-    if bits:
-        row.bits, row.metric = (
-            bits,
-            row.metric if row.metric in ("alarm", "leak", "enabled") else "",
+    kind = str(row.at.get("type", "u16"))
+    if bits and (_single(row) or kind[0] not in "ui"):
+        line.faults.append(
+            f"states: found names of bits, but it is {'a bit' if _single(row) else kind}"
         )
-        line.doubts.clear()
+        return
+    if bits:
+        if kind[0] == "i":  # of flags the sign means nothing
+            row.at["type"] = f"u{kind[1:]}"
+        row.bits = bits
+        row.metric = row.metric if row.metric in FLAGS else ""
+        line.doubts -= _OF_NUMBERS
         return
     number = (row.metric and not codes.is_state(row.metric)) or row.unit
     if labels and number:  # 32767 = sensor fault
@@ -50,13 +58,13 @@ def meaning(line: Line, row: Row) -> None:
         _state(line, row, labels)
     elif not row.metric and _single(row):
         row.metric, row.states = codes.of_bit(row.name)
-        line.doubts.clear()
+        line.doubts -= _OF_NUMBERS
         if row.metric and not row.component:
             row.component = component_of(row.name, codes.said_by(row.metric))
     elif not row.metric:
         _quantity(line, row)
     if _single(row):
-        line.doubts.clear()
+        line.doubts -= _OF_NUMBERS
 
 
 def _lists(line: Line, row: Row) -> tuple[dict[int, str], dict[int, str]]:
@@ -91,7 +99,7 @@ def _signed(raw: int, row: Row) -> float:
 
 
 def _state(line: Line, row: Row, labels: dict[int, str]) -> None:
-    line.doubts.clear()
+    line.doubts -= _OF_NUMBERS
     row.labels = labels
     row.metric = row.metric or codes.of_labels(row.name, labels)
     if not row.metric:
@@ -162,11 +170,19 @@ def check(line: Line, row: Row) -> None:
             line.faults.append(f"unit: found {row.unit!r}; {row.metric} is in one of {fits}")
         row.unit = unit
     try:
-        At.model_validate(row.at)
+        at = At.model_validate(row.at)
+        if row.states and row.at.get("type", "u")[0] not in "ui":
+            line.faults.append(f"states: a state is a whole number, not {row.at['type']}")
+        for raw in never(at, [*row.states, *row.invalid]):
+            line.faults.append(f"states: {raw:g} cannot come of {_written(at)}")
     except ValidationError as error:
         line.faults += [
             f"{'.'.join(map(str, one['loc']))}: {one['msg']}".lstrip(": ") for one in error.errors()
         ]
+
+
+def _written(at: At) -> str:
+    return "a single bit" if at.bits_only or (at.bit is not None and at.width == 1) else at.type
 
 
 def _converts(unit: str, wanted: str) -> bool:

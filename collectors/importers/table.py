@@ -5,7 +5,7 @@ open is in the draft's `unsaid`, and every number that rests on it is doubtful.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from collectors.importers import cells, unsaid
@@ -14,7 +14,8 @@ from collectors.importers.guess import component_of
 from collectors.importers.header import Sheet, sheet_of, title_hint
 from collectors.importers.line import Line
 from collectors.importers.meaning import check, meaning
-from collectors.modbus.at import BIT_TABLES, WORDS
+from collectors.modbus.at import BIT_TABLES, WORDS, At
+from collectors.modbus.checks import overlapping
 
 _ENCODINGS = ("utf-8-sig", "gb18030", "cp1252")
 _SPARE = re.compile(
@@ -76,6 +77,7 @@ class _Table:
         draft = Draft(source)
         pairs = [(line, self._row(line, draft)) for line in self._lines]
         faults = [f"{line.label}: {text}" for line, _ in pairs for text in line.faults]
+        faults += overlapping(_placed((line, row) for line, row in pairs if row is not None))
         if faults:
             raise ImportFault("\n".join(faults))
         rows = [(line, row) for line, row in pairs if row is not None]
@@ -308,6 +310,14 @@ def _sections(sheet: Sheet) -> Iterator[Line]:
                 section = (
                     section if not re.search("register|寄存器", filled[0], re.IGNORECASE) else ""
                 )
+
+
+def _placed(rows: Iterable[tuple[Line, Row]]) -> Iterator[tuple[str, At]]:
+    """Where every line with a meaning stands, bit by bit where its bits have names."""
+    for line, row in rows:
+        if row.metric or row.bits:
+            for bit in row.bits or [None]:
+                yield line.label, At.model_validate(row.at | ({} if bit is None else {"bit": bit}))
 
 
 def _factor_of(line: Line) -> cells.Factor | None:

@@ -205,6 +205,19 @@ def test_what_the_table_leaves_open_is_said_and_doubtful(tmp_path: Path):
     ]
 
 
+def test_flags_keep_the_component_they_are_given_and_the_doubt_of_their_word_order(tmp_path: Path):
+    text = (
+        "address,name,type,states,metric,component\n"
+        '0,Alarms,UINT32,"bit0: high temp, bit20: low flow",,pump/2\n'
+    )
+    profile, _ = imported(tmp_path, text)
+    assert [one.key for one in profile.placed] == [
+        "pump/2/high_temp/alarm",
+        "pump/2/low_flow/alarm",
+    ]
+    assert profile.point[0].doubtful == "the map gives no word order: high word first assumed"
+
+
 def test_what_was_told_is_no_longer_doubtful(tmp_path: Path):
     text = "address,name,unit,type,gain\n1,Supply temperature,°C,,10\n2,Power,kW,UINT32,100\n"
     told = {"addresses": "1", "type": "i16", "word_order": "little", "factors": "divide"}
@@ -244,6 +257,21 @@ def test_all_faults_are_told_at_once_by_line_with_what_was_expected(tmp_path: Pa
         "line 7, F",
     ]
     assert "the unit says 0.01: which one is it?" in lines[5]
+
+
+def test_lines_that_share_a_register_and_codes_that_cannot_be_are_told_by_line(tmp_path: Path):
+    text = (
+        "address,name,type,scale,unit,states\n"
+        "0,Total power,UINT32,1,W,\n"
+        "1,Supply temperature,INT16,1,°C,\n"
+        "2.3,Pump 1 state,BOOL,,,0=off 1=on 2=fault\n"
+    )
+    with pytest.raises(ImportFault) as caught:
+        imported(tmp_path, text)
+    assert str(caught.value).splitlines() == [
+        "line 4, Pump 1 state: states: 2 cannot come of a single bit",
+        "line 3, Supply temperature: overlaps line 2, Total power at holding 1",
+    ]
 
 
 @pytest.mark.parametrize(
