@@ -8,10 +8,18 @@ from collectors.modbus.collector import probe
 from dcim.clock import SystemClock
 from dcim.model.asset import Device
 from dcim.model.metric import registry
-from dcim.model.reading import Quality, Reading
+from dcim.model.reading import Identity, Quality, Reading
 from rules.metrics import MetricEngine
 from rules.rule import builtin, load
-from tests.collectors.modbus.peers import Peer, answer, framed, modbus_profiles, peer, target
+from tests.collectors.modbus.peers import (
+    Peer,
+    answer,
+    framed,
+    modbus_profiles,
+    peer,
+    readings_of,
+    target,
+)
 from tests.rules.conftest import Plant, small_site
 
 PROFILES = modbus_profiles()
@@ -91,6 +99,21 @@ async def test_a_module_that_does_not_answer_is_not_counted_on():
     assert found[READY].value == 5
     assert (found[REDUNDANCY].state, found[REDUNDANCY].quality) == ("unknown", Quality.UNCERTAIN)
     assert "bbu-3 does not answer" in str(found[REDUNDANCY].reason)
+
+
+def test_a_shelf_that_speaks_for_its_modules_names_the_one_that_is_barred():
+    words = {22: 6, 23: 5, 24: 1}
+    for module in range(6):
+        words |= {32 + 12 * module: 2, 33 + 12 * module: 1000, 40 + 12 * module: 0b11}
+    words[40 + 12 * 2] = 0b01  # the third may charge, but not discharge
+    plant = Plant(load(builtin()))
+    plant.engine.identified(Identity("bbu-r01", "bbu", "", "", ()))
+    for point, reading in readings_of(PROFILES["bbu_shelf_generic"], {"input": words}).items():
+        if reading.state is not None:
+            plant.say(f"bbu-r01/{point}", reading.state)
+    plant.until(12)
+    lost = plant.alarm("redundancy-lost@bbu-r01/modules/redundancy")
+    assert lost.because == "battery module may not discharge: module/3/discharging"
 
 
 def test_a_lost_spare_is_an_alarm():
