@@ -39,6 +39,8 @@ class Site:
     city: str
     number: int
     community: str
+    serial: str
+    phone: str
     address: IPv4Address
     neighbour: IPv4Address
     link_local: IPv6Address
@@ -50,6 +52,8 @@ sites = st.builds(
     *(name, name, name, name),
     st.integers(1, 99),
     st.text(string.ascii_letters + string.digits, min_size=9, max_size=16).map("k-".__add__),
+    st.text("123456789ABC", min_size=4, max_size=12).map("S9876".__add__),
+    st.text("123456789", min_size=7, max_size=7),
     *(site_address, site_address, link_local, mac),
 )
 
@@ -75,6 +79,9 @@ def texts(site: Site) -> dict[str, tuple[str, str]]:
         f"this is {host}.{site.company}.example.": site.city,
         f"in {site.city} since": site.city,
         f"community={site.community};": site.community.lower(),
+        f"(SN:{site.serial.lower()})": site.serial,
+        f"call +99 (44) {site.phone[:3]}-{site.phone[3:]} now": site.phone[3:],
+        f"or 044{site.phone}": site.phone,
         f"{':'.join(pairs)}": ":".join(pairs),
         f"mac:{':'.join(pairs).upper()}": ":".join(pairs),
         f"a {'-'.join(pairs)} b": "-".join(pairs),
@@ -98,7 +105,8 @@ def dotted(octets: bytes) -> str:
 def walk(site: Site) -> list[Object]:
     """A device that has it all, in texts, octets and indices."""
     person = f"{site.first.title()} {site.last.title()}"
-    contact = f"{person} <{site.first}.{site.last}@{site.company}.example>"
+    mail = f"{site.first}.{site.last}@{site.company}.example"
+    contact = f"{person} <{mail}>, +99 44 {site.phone}"
     host = f"ups-{site.city}-{site.number}"
     spelt = dotted(site.first.encode())
     rows: list[tuple[str, int, Value]] = [
@@ -108,6 +116,8 @@ def walk(site: Site) -> list[Object]:
         ("1.3.6.1.2.1.1.5.0", OCTETS, f"{host}.{site.company}.example".encode()),
         ("1.3.6.1.2.1.1.6.0", OCTETS, f"Room {site.number}, {site.city.title()}".encode()),
         ("1.3.6.1.2.1.2.2.1.6.1", OCTETS, site.mac),
+        ("1.3.6.1.2.1.47.1.1.1.1.11.1", OCTETS, site.serial.encode()),
+        (f"{ACME}.2.1.2.{len(site.serial)}.{dotted(site.serial.encode())}", INTEGER, 1),
         (f"{ACME}.2.1.3.{len(site.first)}.{spelt}", INTEGER, 1),
         (f"{ACME}.2.1.4.6.{dotted(site.mac)}", INTEGER, 1),
         (f"{ACME}.2.1.5.{site.address}", INTEGER, 1),
@@ -130,7 +140,7 @@ def private(site: Site) -> Private:
     return Private((site.community,), (str(site.address),))
 
 
-examples = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @examples
@@ -146,6 +156,8 @@ def test_nothing_planted_is_left(site: Site) -> None:
     person, city = site.first.encode(), site.city.encode()
     private_forms = [
         f".{dotted(person)}|",
+        f".{dotted(site.serial.encode())}|",
+        site.serial.lower(),
         f".{dotted(site.mac)}|",
         f".{site.address}|",
         f".{site.neighbour}.7|",
