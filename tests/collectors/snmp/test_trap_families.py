@@ -99,6 +99,30 @@ FAMILIES = [
         2,
         "a module's status has changed (module/*/status)",
     ),
+    (
+        "huawei_ups",
+        "2011.6.174",
+        {"2011.6.174.1.2.101.1.1.1": "3"},
+        "2011.6.174.2.3",
+        44,
+        "overload: over (output*)",
+    ),
+    (
+        "dell_ups",
+        "674.10902.2",
+        {"674.10902.2.110.1.0": "3"},
+        "674.10902.2.140",
+        43,
+        "battery low (battery*)",
+    ),
+    (
+        "eltek_smartpack2",
+        "12148.10",
+        {"12148.10.2.1.0": "1"},
+        "12148.10.1.2",
+        4,
+        "an alarm of the mains (mains*)",
+    ),
 ]
 
 
