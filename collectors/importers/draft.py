@@ -46,7 +46,20 @@ _WELL = frozenset(  # words of flags that tell what is, not what is wrong
 _WRONG = frozenset(
     ["fault", "fail", "failed", "failure", "alarm", "error", "mismatch", "lost", "not"]
 )
-_WORDS = frozenset(["alarm", "error", "errors", "fault", "faults", "warning", "warnings"])
+_WORDS = frozenset(  # what the name of a word ends with that is not 0 while something is wrong
+    [
+        "alarm",
+        "disconnected",
+        "error",
+        "errors",
+        "fault",
+        "faults",
+        "triggered",
+        "tripped",
+        "warning",
+        "warnings",
+    ]
+)
 _ENDS = frozenset(["bits", "code", "flags", "info", "register", "status", "word"])
 _LIMITS = frozenset(["count", "limit", "max", "min", "number", "rate"])
 

@@ -199,6 +199,8 @@ def test_a_word_without_bit_names_is_never_lost(tmp_path: Path):
         {"begin": 9 + number, "length": 1, "format": "RAW", "name": name}
         for number, name in enumerate(names)
     ]
+    button = {"begin": 20, "length": 1, "format": "INTEGER", "name": "Emergency_Button_Triggered"}
+    registers.append(button)
     data = {"name": "RPU", "probe_register": 0, "registers": registers}
     profile, draft = _imported(_write(tmp_path, "rpu.json", data))
     points = _by_key(profile)
@@ -207,6 +209,7 @@ def test_a_word_without_bit_names_is_never_lost(tmp_path: Path):
         "pump/2/error/alarm",
         "pack_status/value",
         "bbu_max_error/value",
+        "emergency_button_triggered/alarm",
     ]
     point = points["pump/2/error/alarm"].point
     assert (point.states, point.other_state) == ({0: "inactive"}, "active")
