@@ -82,6 +82,7 @@ class Plant:
         )
         self._clock = agent.clock
         self.requests: Callable[[], Mapping[str, Stats]] = dict  # by device
+        self.endpoints: Callable[[], Mapping[str, Mapping[str, int]]] = dict  # counts by kind
         self._traps = agent.traps
 
     def start(self, group: asyncio.TaskGroup) -> Sequence[asyncio.Task[None]]:
@@ -101,6 +102,8 @@ class Plant:
                 jobs[name] = one.run
                 if isinstance(one, SnmpCollector):
                     self.requests = one.stats
+                if isinstance(one, ModbusCollector):
+                    self.endpoints = one.counts
                 if isinstance(one, SnmpCollector) and self.config.agent.traps is not None:
                     jobs["traps"] = self._trap_receiver(one, targets, self.config.agent.traps).run
         return [group.create_task(keep_running(name, job), name=name) for name, job in jobs.items()]
@@ -221,6 +224,7 @@ class Agent:
         api.usage = lambda start, end: _usage(plant.metrics.window(start, end))
         api.polls, api.webhooks_status = plant.counters, plant.webhooks.status
         api.requests = lambda: plant.requests()
+        api.endpoints = lambda: plant.endpoints()
 
     async def reload(self) -> str:
         """Read the file again; ValueError names every fault, and nothing has changed then."""

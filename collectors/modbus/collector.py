@@ -52,6 +52,10 @@ class ModbusCollector:
             for endpoint in self.endpoints.values():
                 group.create_task(endpoint.run(), name=f"modbus {endpoint.name}")
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """By endpoint: how many outages of each kind, late answers and requests."""
+        return {one.name: dict(one.counts) for one in self.endpoints.values()}
+
     def _endpoint(self, target: Target, context: Context) -> Endpoint:
         key = endpoint_name(target.url)
         link = link_of(target, context.profiles.get(profile_name(target)))

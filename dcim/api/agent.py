@@ -76,6 +76,7 @@ class Agent:
     store: Trends
     polls: Mapping[str, Counters] = field(default_factory=dict)  # by protocol
     requests: Callable[[], Mapping[str, Stats]] = dict  # by device, of those polled by SNMP
+    endpoints: Callable[[], Mapping[str, Mapping[str, int]]] = dict  # of Modbus: counts by kind
     usage: Callable[[float, float], UsageOut] | None = None  # of a window, UTC seconds
     store_status: Callable[[], StoreOut] = StoreOut
     webhooks_status: Callable[[], Sequence[WebhookOut]] = tuple

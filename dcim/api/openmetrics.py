@@ -41,6 +41,7 @@ def _lines(agent: Agent, stream: Stream) -> Iterator[str]:
     outages = sum(state.outages for state in agent.live.devices.values())
     yield from _family("dcim_outages", "counter", "spells of outage of any device", [({}, outages)])
     yield from _requests(agent)
+    yield from _endpoints(agent)
     points: Samples = [({"quality": q}, n) for q, n in views.qualities(agent).items()]
     yield from _family("dcim_points", "gauge", "points by quality", points)
     yield from _alarms(agent)
@@ -74,6 +75,24 @@ def _requests(agent: Agent) -> Iterator[str]:
     yield from _family(
         "dcim_device_latency_seconds", "gauge", "time to answer, smoothed", each("latency_s")
     )
+
+
+def _endpoints(agent: Agent) -> Iterator[str]:
+    """By Modbus endpoint: a TCP gateway or a serial line."""
+    requests: Samples = []
+    late: Samples = []
+    outages: Samples = []
+    for name, counts in agent.endpoints().items():
+        for kind, count in sorted(counts.items()):
+            if kind == "requests":
+                requests.append(({"endpoint": name}, count))
+            elif kind == "late_answers":
+                late.append(({"endpoint": name}, count))
+            else:
+                outages.append(({"endpoint": name, "kind": str(kind)}, count))
+    yield from _family("dcim_modbus_requests", "counter", "requests sent", requests)
+    yield from _family("dcim_modbus_late_answers", "counter", "came after their time-out", late)
+    yield from _family("dcim_modbus_outages", "counter", "failed requests by kind", outages)
 
 
 def _alarms(agent: Agent) -> Iterator[str]:

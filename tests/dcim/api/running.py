@@ -118,6 +118,7 @@ class Running:
             store=self.store,
             polls={"snmp": Counters(polls=7, late=1)},
             requests=lambda: {"ups-a": Stats(40, 2, latency_s=1.25), "quick": Stats(9)},
+            endpoints=lambda: {"modbus://gw:502": {"requests": 9, "reset": 2, "late_answers": 1}},
             webhooks_status=lambda: [WebhookOut(name='on "call"', delivered=3)],
         )
         self.port = 0

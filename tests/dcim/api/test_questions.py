@@ -222,7 +222,10 @@ async def test_health_is_open_and_says_when_the_loop_or_the_polling_has_stalled(
     assert (await http.get("/healthz")).status_code == 200
 
 
-SAMPLE = re.compile(r'^(dcim_[a-z_]+)(\{[a-z]+="(?:[^"\\]|\\.)*"\})? (-?\d+(?:\.\d+)?(?:e-?\d+)?)$')
+_LABEL = r'[a-z]+="(?:[^"\\]|\\.)*"'
+SAMPLE = re.compile(
+    rf"^(dcim_[a-z_]+)(\{{{_LABEL}(?:,{_LABEL})*\}})? (-?\d+(?:\.\d+)?(?:e-?\d+)?)$"
+)
 
 
 async def test_metrics_are_open_and_openmetrics(running: Running, http: httpx.AsyncClient):
@@ -248,6 +251,9 @@ async def test_metrics_are_open_and_openmetrics(running: Running, http: httpx.As
     assert samples['dcim_readings_total{protocol="snmp"}'] == 2
     assert samples['dcim_polls_late_total{protocol="snmp"}'] == 1
     assert samples['dcim_device_timeouts_total{device="ups-a"}'] == 2
+    assert samples['dcim_modbus_requests_total{endpoint="modbus://gw:502"}'] == 9
+    assert samples['dcim_modbus_outages_total{endpoint="modbus://gw:502",kind="reset"}'] == 2
+    assert samples['dcim_modbus_late_answers_total{endpoint="modbus://gw:502"}'] == 1
     assert samples['dcim_device_latency_seconds{device="ups-a"}'] == 1.25
     assert samples['dcim_alarms{priority="2"}'] == 1
     assert samples['dcim_points{quality="bad"}'] == 1
