@@ -75,8 +75,8 @@ class Names:
             self._name(text)
             self._phrases.add(text.casefold())
 
-    def learn(self, text: str) -> None:
-        """Take up the words, domains and numbers of a contact or a place."""
+    def learn(self, text: str, people: bool = True) -> None:
+        """Take up the words, domains and numbers of a contact; of a place without `people`."""
         text = text.strip("\0 \t\r\n")
         for mail in _MAIL.findall(text):
             self.learn_domain(mail.partition("@")[2])
@@ -85,9 +85,9 @@ class Names:
         tokens = _TOKEN.findall(text)
         for token in tokens:
             self._word(token)
-        for one, other in pairwise(tokens):
+        for one, other in pairwise(tokens if people else []):
             self._logins(one, other)
-        for phone in re.findall(r"\d[\d ()./-]{4,}\d", text):
+        for phone in re.findall(r"\d[\d ()./-]{4,}\d", text if people else ""):
             self._phones.add("".join(re.findall(r"\d", phone))[-_DIGITS_OF_PHONE:])
         self._phrase(text)
 
@@ -176,7 +176,7 @@ class Names:
     def _word(self, token: str) -> None:
         letters = "".join(_LETTERS.findall(token))
         if token.isdigit():
-            if len(token) >= _SHORTEST_ANYWHERE:
+            if len(token) >= _DIGITS_OF_PHONE:
                 self._name(token)
             return
         shortest = _SHORTEST if letters.isascii() else 2
@@ -193,7 +193,7 @@ class Names:
             return
         for a, b in ((one, other), (other, one)):
             for login in (a + b, a[0] + b, a + b[0]):
-                if len(login) >= _SHORTEST_SECRET:
+                if len(login) >= _SHORTEST_SECRET and login.casefold() not in self._kept:
                     self._name(login)
 
     def _phrase(self, text: str) -> None:
@@ -233,6 +233,8 @@ class Names:
     def _named(self, match: re.Match[str]) -> str:
         name, text = match[0], match.string
         folded = name.casefold()
+        if name.isdigit() and name == text.strip():
+            return name  # a number, and perhaps a reading
         if folded not in self._phrases and name != text and not self._stands_alone(match):
             return name
         self.counts["name"] += 1
@@ -241,8 +243,6 @@ class Names:
     def _stands_alone(self, match: re.Match[str]) -> bool:
         """Whether it is a word, or a long part of one that is no common word."""
         name, text = match[0], match.string
-        if name.isdigit() and (len(name) < _SHORTEST_ANYWHERE or text.strip().isdigit()):
-            return False  # a number, and perhaps a reading
         kind = _LETTERS if name[0].isalpha() and name[-1].isalpha() else _TOKEN
         start, end = match.span()
         while start > 0 and kind.fullmatch(text[start - 1]):

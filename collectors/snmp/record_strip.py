@@ -17,7 +17,7 @@ from collectors.snmp.record_addresses import Addresses, Arcs, is_other_mac
 from collectors.snmp.record_known import Known
 from collectors.snmp.record_names import Names
 
-_CONTACTS = frozenset(["1.3.6.1.2.1.1.4", "1.3.6.1.2.1.1.6"])  # sysContact, sysLocation
+_CONTACT, _LOCATION = "1.3.6.1.2.1.1.4.0", "1.3.6.1.2.1.1.6.0"
 _NAMES = frozenset(["1.3.6.1.2.1.1.5", "1.3.6.1.2.1.33.1.1.5"])  # sysName, upsIdentName
 _LABELS = frozenset(
     [
@@ -34,6 +34,8 @@ _PATHS = frozenset(
 )
 _EMPTIED = frozenset(
     [
+        _CONTACT,
+        _LOCATION,
         "1.3.6.1.2.1.33.1.1.6",  # upsIdentAttachedDevices
         "1.3.6.1.2.1.25.1.4",  # hrSystemInitialLoadParameters: a kernel's command line
         "1.3.6.1.2.1.25.3.8.1.2",  # hrFSMountPoint
@@ -140,8 +142,8 @@ class Stripper:
         if not isinstance(value, bytes):
             return
         text, _ = _text(value)
-        if _below(oid, _CONTACTS):
-            self._names.learn(text)
+        if oid in (_CONTACT, _LOCATION):
+            self._names.learn(text, people=oid == _CONTACT)
         elif _below(oid, _NAMES) or oid in self._known.names:
             self._names.learn_host(text, self._descr)
         elif _below(oid, _LABELS):
@@ -173,7 +175,7 @@ class Stripper:
         return +(self._counts + self._names.counts + more)
 
     def _octets(self, oid: str, told: str, value: bytes) -> bytes:
-        if _below(oid, _CONTACTS | _NAMES | _LABELS | _EMPTIED) or oid in self._known.names:
+        if _below(oid, _NAMES | _LABELS | _EMPTIED) or oid in self._known.names:
             self._counts["name, contact or place"] += 1
             return b""
         text, codec = _text(self._addresses.octets(value))

@@ -14,7 +14,7 @@ SYSTEM = [
         "1.3.6.1.2.1.1.4.0", OCTETS, "Jané Doe <jane.d@umbra-corp.example>, 044 668 18 00".encode()
     ),
     Object("1.3.6.1.2.1.1.5.0", OCTETS, b"host-jane-01.dc.umbra.zz"),
-    Object("1.3.6.1.2.1.1.6.0", OCTETS, b"Basement room 42, 17 Elm Street, ZRH5"),
+    Object("1.3.6.1.2.1.1.6.0", OCTETS, b"Hill Ost, room 42, 17 Elm Street, ZRH5, 7654321"),
     Object("1.3.6.1.2.1.2.2.1.6.1", OCTETS, bytes.fromhex("00c0b7a1b2c3")),
     Object("1.3.6.1.2.1.33.1.1.2.0", OCTETS, b"Elmer 3000"),
 ]
@@ -102,6 +102,8 @@ def test_private_text_is_gone(text: str | bytes, gone: str) -> None:
         "Model AP8959NA3, 230 V",
         "groups of cells",
         "release 24.5.16.30",
+        "7654321",
+        "the host in the rest room",
         "24.5.16.30",
         "Acme PDU card",
         "basement rack room network",
