@@ -51,7 +51,7 @@ def _derived(shelf: list[list[Reading]]) -> dict[str, Reading]:
     """What the metric engine makes of it."""
     own = [Device(f"bbu-{n}", "rack-r01", kind="bbu", address="") for n in range(1, len(shelf) + 1)]
     site = small_site()
-    site = replace(site, devices=site.devices | {device.id: device for device in own})
+    site = replace(site, devices={**site.devices, **{d.id: d for d in own}})
     latest = {reading.point: reading for readings in shelf for reading in readings}
     engine = MetricEngine(site, registry(), latest)
     engine.meet(latest)
@@ -88,7 +88,8 @@ async def test_one_that_cannot_carry_load_takes_the_spare_and_is_named(profile, 
 async def test_the_worst_cell_of_a_module_is_told():
     cells = dict.fromkeys(range(109, 120), 4010) | {113: 3875}
     worst = _derived(await _shelf("orv3_bbu", [cells]))["bbu-1/cell/worst/voltage"]
-    assert (worst.value, worst.reason) == (pytest.approx(3.875), "lowest: cell/5")
+    assert worst.value == pytest.approx(3.875)
+    assert worst.reason == "lowest: cell/5"
     assert worst.quality is Quality.UNCERTAIN  # as its cells: the map gives no unit
 
 

@@ -101,7 +101,7 @@ class Device:
             held.reverse()
         whole = sum(word << 16 * place for place, word in enumerate(reversed(held)))
         if at.bit is not None:
-            return whole // 2**at.bit % 2**at.width
+            return (whole >> at.bit) % (1 << at.width)
         if at.type[0] == "f":
             form = {2: (">I", ">f"), 4: (">Q", ">d")}[len(held)]
             (number,) = struct.unpack(form[1], struct.pack(form[0], whole))
@@ -119,7 +119,7 @@ class Device:
             return None
         if point.states:
             return point.states.get(int(raw), point.other_state)
-        number = raw / 2**one.at.binary
+        number = raw / (1 << one.at.binary)
         if one.at.scale_at is not None:
             scale = self.words[one.at.table][one.at.scale_at]
             number *= one.at.scale_by[scale] if one.at.scale_by else 10.0**scale
@@ -135,12 +135,12 @@ class Device:
         unit = registry()[point.metric].unit
         factor, offset = CANONICAL.get(point.unit or "", (1.0, 0.0))
         value = (rng.uniform(*LIKELY.get(unit, (1, 900))) - offset) / factor
-        number = (value - point.offset) / point.scale * 2**at.binary
+        number = (value - point.offset) / point.scale * (1 << at.binary)
         if at.type[0] == "f":
             return number
         bits = at.width if at.bit is not None else 16 * at.size
         low, high = (
-            (-(1 << bits - 1), (1 << bits - 1) - 1) if at.type[0] == "i" else (0, 2**bits - 1)
+            (-(1 << bits - 1), (1 << bits - 1) - 1) if at.type[0] == "i" else (0, (1 << bits) - 1)
         )
         return max(low, min(high, round(number)))
 
@@ -154,7 +154,7 @@ class Device:
             data = struct.pack(">f" if size == 2 else ">d", raw)
         elif at.bit is not None:
             whole = int(self.raw(at.model_copy(update={"bit": None, "width": 1})))
-            mask = (2**at.width - 1) << at.bit
+            mask = ((1 << at.width) - 1) << at.bit
             data = (whole & ~mask | int(raw) << at.bit).to_bytes(2 * size, "big")
         else:
             data = int(raw).to_bytes(2 * size, "big", signed=at.type[0] == "i")

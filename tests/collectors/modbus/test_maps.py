@@ -208,8 +208,8 @@ def _fields(
         yield 0, (1 << 16 * fact.words) - 1, whole
     for start in range(bit + 1):
         reading = by_source.get(f"{fact.source}#{start}")
-        for width in range(bit - start + 1, 7) if reading is not None else ():
-            yield start, (1 << width) - 1, reading
+        if reading is not None:
+            yield from ((start, (1 << width) - 1, reading) for width in range(bit - start + 1, 7))
 
 
 def _shown(reading: Reading) -> int:

@@ -88,7 +88,7 @@ def test_faults_of_a_capacitor_shelf_are_seen():
 
 @pytest.mark.parametrize("address", [6561, 6562, 6563, 6564, 6565, 6569])
 def test_a_leak_that_was_stays_visible_on_the_pumping_unit(address):
-    def leaks(words):
+    def leaks(words: dict[int, int]) -> dict[str, str | None]:
         readings = readings_of(PROFILES["aalc_rpu"], {"holding": words})
         return {k: r.state for k, r in readings.items() if r.source == f"7:holding:{address}"}
 
