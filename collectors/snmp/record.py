@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from errno import EEXIST
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -88,7 +89,8 @@ async def record(
     target: Target, wish: Wish, profiles: Mapping[str, Profile], progress: Progress
 ) -> Recorded:
     """Write a device's recording. CollectError where it falls silent: what came is kept,
-    and the same call goes on from there. OtherDevice where that was begun with another device."""
+    and the same call goes on from there. OtherDevice where that was begun with another device,
+    FileExistsError where there is a recording of that name."""
     transport = Transport(asyncio.get_running_loop())
     try:
         peer = await peer_of(target)
@@ -97,13 +99,18 @@ async def record(
         whose = await _whose(client, target)
         name = (wish.name or whose.sys_object_id).strip(".") or "device"
         wish.folder.mkdir(parents=True, exist_ok=True)
-        part = Part(wish.folder / f"{name}.part", whose)
+        file = wish.folder / f"{name}.snmprec"
+        if file.exists():
+            raise FileExistsError(
+                EEXIST, "is there already; remove it, or give another --name", file
+            )
+        part = Part(file.with_suffix(".part"), whose)
         progress(part.path, len(part), part.last)
         note = await _Walk(client, part, wish.rate, progress).run()
         private = await _private(client, target, wish)
     finally:
         transport.close()
-    out = Recorded(part.path.with_suffix(".snmprec"), resumed=part.resumed, note=note)
+    out = Recorded(file, resumed=part.resumed, note=note)
     known = Known(tuple(snmp_profiles(profiles).values()))
     done = await asyncio.to_thread(stripped, part.objects(), private, known)
     await asyncio.to_thread(write, out.file, done.objects)

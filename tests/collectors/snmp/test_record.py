@@ -217,6 +217,16 @@ async def test_a_file_of_unknown_origin_is_not_gone_on_with(
         await made(wanted(agent.port, "ups"), tmp_path, profiles)
 
 
+async def test_a_recording_is_not_written_over(
+    agent: ReplayAgent, tmp_path: Path, profiles: dict[str, Profile]
+) -> None:
+    done = await made(wanted(agent.port, "ups"), tmp_path, profiles)
+    done.file.write_text("looked at, and changed by hand", "ascii")
+    with pytest.raises(FileExistsError):
+        await made(wanted(agent.port, "ups"), tmp_path, profiles)
+    assert done.file.read_text("ascii") == "looked at, and changed by hand"
+
+
 async def test_a_silent_device_leaves_no_recording(
     agent: ReplayAgent, tmp_path: Path, profiles: dict[str, Profile]
 ) -> None:
