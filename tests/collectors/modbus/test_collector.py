@@ -143,6 +143,22 @@ def test_a_register_that_is_not_there_is_found_once_and_costs_nothing_afterwards
     assert [batch.outage for batch in bench.sink.batches[2:]] == [None] * 22
 
 
+def test_parts_are_expected_as_many_as_the_device_counts():
+    cells = profile(
+        point=[
+            {"metric": "voltage", "component": "cell/{index}", "at": {"address": 10}}
+            | {"repeat": {"count": 40, "stride": 1, "count_at": 1}}
+        ]
+    )
+    line = Line({1: {"holding": registers(10, 4, 4, 4) | {1: 3}}})
+    bench = Bench(line, {"test": cells}, "test")
+    assert sorted(bench.sink.expected["dev-1"]) == [f"dev-1/cell/{n}/voltage" for n in (1, 2, 3)]
+    assert all(batch.outage is None for batch in bench.sink.batches)
+    line.asked.clear()
+    bench.run(10)
+    assert {read for _, read in line.asked} == {Read("holding", 10, 3)}
+
+
 def test_a_hole_between_values_costs_no_value():
     bench = Bench(Line({1: METER_WORDS}), {"test": METER}, "test")
     assert all(batch.outage is None for batch in bench.sink.batches)
