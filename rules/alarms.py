@@ -320,6 +320,7 @@ class AlarmEngine:
         self._release(child, now)
 
     def _release(self, child: Watcher, now: float) -> None:
+        """It stands alone now, and may be the cause of those that came up with it."""
         self._consequences.release(child)
         self._renew(child, now, EventType.RAISED if child.state.active else EventType.UPDATED)
 

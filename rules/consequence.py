@@ -35,7 +35,7 @@ class Consequences:
 
     def __init__(self, rules: RuleSet, topology: Topology) -> None:
         self._topology = topology
-        self._active: dict[tuple[str, str], Watcher] = {}  # by rule and object: possible causes
+        self._active: dict[tuple[str, str], list[Watcher]] = {}  # possible causes: rule, object
         self._silent: set[str] = set()
         self._counted: dict[str, Watcher] = {}  # parents whose number of children changed
         self._causes = frozenset(
@@ -46,11 +46,11 @@ class Consequences:
         """Note that an alarm which may explain others holds, or no longer does."""
         if watcher.rule.id not in self._causes:
             return
-        key = watcher.rule.id, watcher.object
-        if active:
-            self._active.setdefault(key, watcher)
-        elif self._active.get(key) is watcher:
-            del self._active[key]
+        standing = self._active.setdefault((watcher.rule.id, watcher.object), [])
+        if active and watcher not in standing:
+            standing.append(watcher)
+        elif not active and watcher in standing:
+            standing.remove(watcher)
 
     def silent(self, device: str, silent: bool) -> bool:
         """Note whether a device answers; whether it was silent before."""
@@ -102,15 +102,16 @@ class Consequences:
         for explained in watcher.rule.explained:
             cause = self._look(watcher, explained)
             if cause is not None:
-                root = cause.parent or cause
+                root = cause.parent if cause.parent and cause.parent.state.active else cause
                 if root is not watcher:
                     return root
         return None
 
     def _look(self, watcher: Watcher, explained: Explained) -> Watcher | None:
         def cause(object_id: str) -> Watcher | None:
-            active = (self._active.get((rule, object_id)) for rule in explained.by)
-            return next((w for w in active if w is not None and w is not watcher), None)
+            standing = (w for by in explained.by for w in self._active.get((by, object_id), ()))
+            fits = (w for w in standing if w is not watcher and _near(watcher, w, explained))
+            return next(fits, None)
 
         match explained.via:
             case "device":
@@ -125,3 +126,10 @@ class Consequences:
                     return None
                 others = (cause(device) for device in behind if device != watcher.object)
                 return next((w for w in others if w is not None), None)
+
+
+def _near(watcher: Watcher, cause: Watcher, explained: Explained) -> bool:
+    """Whether the cause came up at the right time."""
+    if explained.within_s is None or watcher.alarm is None or cause.alarm is None:
+        return True
+    return abs(watcher.alarm.raised_at - cause.alarm.raised_at) <= explained.within_s

@@ -135,12 +135,14 @@ class Explained(Strict):
     By power: every feed must be explained, unless `any_feed`. By gateway: the alarm of another
     device behind the same gateway or broker, when all of them are silent. By device, `is_cause`:
     this condition is the reason of the other, graver alarm, which names it; one alarm, not two.
+    `within_s`: only where both came up within so many seconds: one event, told by many.
     """
 
     by: tuple[str, ...]
     via: Via
     any_feed: bool = False
     is_cause: bool = False
+    within_s: Seconds | None = None  # between the two; None: whenever the other one stands
 
     @model_validator(mode="after")
     def _causes_are_of_the_device(self) -> Self:

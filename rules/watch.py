@@ -61,8 +61,10 @@ class Watcher:
 
     def sample(self, reading: Reading, now: float) -> bool:
         """Take one reading; whether anything changed, be it only that a delay began."""
-        self.last = reading
+        last, self.last = self.last, reading
         condition = self.rule.condition
+        if condition == "state" and last is not None and self._says_the_same(last, reading):
+            return False  # nothing new, and delays run out by themselves
         if condition == "no_data":
             return self._sample_quality(reading, now)
         if not usable(reading.quality):
@@ -74,6 +76,10 @@ class Watcher:
         if condition == "state":
             return self._sample_state(reading, now)
         return self._sample_value(reading.value, now)
+
+    def _says_the_same(self, last: Reading, reading: Reading) -> bool:
+        same = reading.state == last.state and reading.quality is last.quality
+        return same and not self.gates and self.starter is None
 
     def silent(self, holds: bool, now: float) -> bool:
         """Whether the device of an outage rule gives nothing."""
