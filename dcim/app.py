@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -343,6 +344,8 @@ async def serve(file: Path, config: Config) -> None:
         await Agent(file, config, SystemClock()).run()
     except asyncio.CancelledError:
         _log.info("agent stopped")
+    finally:
+        gc.unfreeze()  # DuckDB complains at exit of every object that nobody has collected
 
 
 def _listen(host: str, port: int) -> socket.socket:
