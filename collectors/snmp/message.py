@@ -55,6 +55,13 @@ class Message(Protocol):
     def silent(self) -> Outage | None:
         """Why there is no answer, where that can be told."""
 
+    def stray(self, data: bytes) -> Outage | None:
+        """What is wrong with a datagram of the device that answers nothing we wait for, if it is."""
+
+    @property
+    def away(self) -> str:
+        """What may be the matter where nothing comes."""
+
 
 class Access(Protocol):
     """How one device is spoken to."""
@@ -88,6 +95,13 @@ class Template:
 
     def silent(self) -> Outage | None:
         return None
+
+    def stray(self, data: bytes) -> Outage | None:
+        return None
+
+    @property
+    def away(self) -> str:
+        return "device away, or wrong community"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,10 @@ DENIED = frozenset(  # the device is there, but answers nothing to this user
         OutageKind.UNKNOWN_CONTEXT,
         OutageKind.NOT_IN_WINDOW,
         OutageKind.UNKNOWN_ENGINE,
+        OutageKind.NOT_AUTHENTIC,
     ]
 )
-SILENT = DENIED | {
-    OutageKind.TIMEOUT,
-    OutageKind.REFUSED,
-    OutageKind.FOREIGN,
-    OutageKind.NOT_AUTHENTIC,
-}
+SILENT = DENIED | {OutageKind.TIMEOUT, OutageKind.REFUSED, OutageKind.FOREIGN}
 _SMALL = 8  # varbinds; a request of so few is not the reason for silence
 
 

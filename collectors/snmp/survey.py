@@ -104,7 +104,7 @@ def access_of(target: Target, peer: Address, transport: Transport) -> Access:
         user = user_of(target)
         context = target.url.query.get("context", target.credentials.context)
         now = asyncio.get_running_loop().time
-        return Usm(user, peer, transport.engines, now, context)
+        return Usm(user, peer, transport.engines, now, context, target.device)
     name = target.url.user or target.credentials.community or "public"
     version = V1 if target.url.query.get("version") == "1" else V2C
     return Community(version, name.encode())
@@ -124,9 +124,12 @@ def user_of(target: Target) -> User:
     lacks = [
         (not name, "no user"),
         (not asked, 'no authentication ("none" asks without any protection)'),
+        (
+            priv is not None and auth is None,
+            "privacy without authentication, which SNMPv3 does not have (RFC 3411 section 3.4.3)",
+        ),
         (auth is not None and not given.auth_key, "no authentication key"),
         (priv is not None and not given.priv_key, "no privacy key"),
-        (priv is not None and auth is None, "privacy without authentication"),
         (priv is None and given.priv_key, "a privacy key, but no algorithm for it"),
         (auth is None and given.auth_key, "an authentication key, but no algorithm for it"),
         (

@@ -21,6 +21,7 @@ OnAnswer = Callable[[int, bytes | Outage, float], None]
 _BUFFER_BYTES = 4 << 20
 _READS_A_WAKE = 64  # datagrams taken before the loop runs others
 _BACK_OFF = 1.5
+_MOST_OWED = 20_000  # requests remembered because a further answer may still come
 _MOST_AGAIN = 4  # a device may tell its engine id, then its time; more leads nowhere
 _IP_RECVERR, _IPV6_RECVERR = 11, 25  # Linux: ICMP errors with the address they are about
 
@@ -52,6 +53,7 @@ class _Pending:
     tried_at: float
     timer: asyncio.TimerHandle
     again: int = 0
+    unheard: int = 1  # datagrams sent that nothing has answered yet
     doubt: Outage | None = None  # what has come instead of the answer
 
 
@@ -69,6 +71,7 @@ class Transport:
         self._sockets: dict[int, socket.socket] = {}
         self._polls: list[select.epoll] = []
         self._pending: dict[int, _Pending] = {}
+        self._owed: dict[int, int] = {}  # answers that may honestly come late, by request id
         self._last_id = random.randint(FIRST_ID, LAST_ID)
         self._buffer = memoryview(bytearray(65536))
 
@@ -111,9 +114,17 @@ class Transport:
 
     def cancel(self, request_id: int) -> None:
         """Forget a request; its `on_answer` is not called."""
+        self._forget(request_id)
+
+    def _forget(self, request_id: int) -> _Pending | None:
         pending = self._pending.pop(request_id, None)
         if pending is not None:
             pending.timer.cancel()
+            if pending.unheard > 0:
+                self._owed[request_id] = pending.unheard
+                if len(self._owed) > _MOST_OWED:
+                    del self._owed[next(iter(self._owed))]
+        return pending
 
     def _next_id(self) -> int:
         while True:
@@ -183,17 +194,18 @@ class Transport:
         try:
             request_id = request_id_of(data)
         except Malformed:
-            self._nonsense(peer)
+            self._nonsense(data, peer)
             return
         pending = self._pending.get(request_id)
         if pending is None:
-            self.counts.late += 1
+            self._late(request_id, data, peer)
             return
         if peer[1] != pending.peer[1] or peer[0] != pending.peer[0]:
             self.counts.foreign += 1
             detail = f"only {peer[0]} answered, not {pending.peer[0]}"
             pending.doubt = Outage(OutageKind.FOREIGN, detail)
             return
+        pending.unheard -= 1
         try:
             body = pending.template.open(data)
         except Malformed as error:
@@ -207,10 +219,30 @@ class Transport:
         except Refused as error:
             self._fail(request_id, error.outage)
         else:
-            del self._pending[request_id]
-            pending.timer.cancel()
+            self._forget(request_id)
             self.counts.answers += 1
             pending.on_answer(request_id, body, self._loop.time() - pending.tried_at)
+
+    def _late(self, request_id: int, data: bytes, peer: tuple[str, int]) -> None:
+        """An answer to a request that is over, or one that came before: each sending has but one."""
+        self.counts.late += 1
+        owed = self._owed.pop(request_id, 0)
+        if owed > 1:
+            self._owed[request_id] = owed - 1
+        if owed:
+            return
+        for pending in self._pending.values():
+            if pending.peer == peer[:2]:
+                self._stray(pending, data)
+
+    def _stray(self, pending: _Pending, data: bytes) -> bool:
+        """Keep in mind what came instead of an answer; whether it was anything but late."""
+        wrong = pending.template.stray(data)
+        if wrong is None:
+            return False
+        self.counts.unauthentic += 1
+        pending.doubt = wrong
+        return True
 
     def _again(self, request_id: int, pending: _Pending, outage: Outage) -> None:
         """The device told what the next message must heed: send that at once."""
@@ -221,11 +253,11 @@ class Transport:
         pending.timer.cancel()
         self._try(request_id, pending)
 
-    def _nonsense(self, peer: tuple[str, int]) -> None:
+    def _nonsense(self, data: bytes, peer: tuple[str, int]) -> None:
         """A datagram without a readable id: the oldest request to its sender learns of it."""
         self.counts.malformed += 1
         for request_id, pending in self._pending.items():
-            if pending.peer == peer[:2]:
+            if pending.peer == peer[:2] and not self._stray(pending, data):
                 self._fail(request_id, Outage(OutageKind.MALFORMED, "answer is not SNMP"))
                 return
 
@@ -240,13 +272,14 @@ class Transport:
             return
         self.counts.timeouts += 1
         waited = self._loop.time() - pending.sent_at
-        detail = f"no answer within {waited:.1f} s (device away, or wrong community)"
+        detail = f"no answer within {waited:.1f} s ({pending.template.away})"
         silence = Outage(OutageKind.TIMEOUT, detail)
         self._fail(request_id, pending.doubt or pending.template.silent() or silence)
 
     def _try(self, request_id: int, pending: _Pending) -> None:
         """Send once more; the message is made anew, for v3 with the time it is now."""
         pending.tried_at = self._loop.time()
+        pending.unheard += 1
         pending.timer = self._loop.call_later(pending.timeout_s, self._expired, request_id)
         self._send(pending.template.message(request_id), pending.peer)
 
@@ -271,8 +304,7 @@ class Transport:
             self._fail(request_id, Outage(OutageKind.REFUSED, detail))
 
     def _fail(self, request_id: int, outage: Outage) -> None:
-        pending = self._pending.pop(request_id, None)
+        pending = self._forget(request_id)
         if pending is None:
             return
-        pending.timer.cancel()
         pending.on_answer(request_id, outage, self._loop.time() - pending.sent_at)

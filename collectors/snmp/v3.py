@@ -24,7 +24,7 @@ from collectors.snmp.ber import (
 from collectors.snmp.message import V3, Again, Refused, Unauthentic, inside
 from collectors.snmp.pdu import REPORT, RESPONSE, Request, decode_response
 from collectors.snmp.usm import KeyRing, Keys, Undecipherable, User
-from dcim.model.reading import Outage, OutageKind
+from dcim.model.reading import Outage, OutageKind, few
 
 AUTHENTIC, PRIVATE, REPORTABLE = 1, 2, 4  # message flags
 WINDOW_S = 150
@@ -224,12 +224,12 @@ class Engines:
             if not owners:
                 del self._owners[one.engine_id]
 
-    def others(self, one: "Usm") -> list[Address]:
+    def others(self, one: "Usm") -> list[str]:
         """Who else answers under the engine id of this device."""
         owners = self._owners.get(one.engine_id, ())
         if len(owners) < 2 or one not in owners:
             return []
-        return sorted({other.peer for other in owners} - {one.peer})
+        return sorted({other.name for other in owners if other.peer != one.peer})
 
     def hosts(self, engine_id: bytes) -> set[str]:
         """The addresses that answer under an engine id."""
@@ -248,8 +248,10 @@ class Usm:
         engines: Engines,
         now: Callable[[], float],
         context: str = "",
+        device: str = "",
     ) -> None:
         self.user = user
+        self.name = device or f"{peer[0]}:{peer[1]}"  # for people
         self.engine_id = b""
         self.timeline = Timeline(now)
         self.peer = peer
@@ -266,8 +268,8 @@ class Usm:
         others = self._engines.others(self)
         if not others:
             return None
-        who = ", ".join(f"{host}:{port}" for host, port in others)
-        return Outage(OutageKind.ENGINE_ID_CONFLICT, f"{who} has the same engine id")
+        verb = "has" if len(others) == 1 else "have"
+        return Outage(OutageKind.ENGINE_ID_CONFLICT, f"{few(others)} {verb} the same engine id")
 
     def template(self, request: Request) -> "Question":
         return Question(self, request)
@@ -292,12 +294,45 @@ class Usm:
 
     def open(self, data: bytes) -> bytes:
         """The response PDU of a datagram (see `message.Message`)."""
-        frame = parse(data)
-        level = frame.flags & (AUTHENTIC | PRIVATE)
-        if level & AUTHENTIC:
-            self._check_signature(data, frame)
-        elif level:
-            raise Malformed("encrypted without authentication")
+        signed = False
+        try:
+            frame = parse(data)
+            level = frame.flags & (AUTHENTIC | PRIVATE)
+            if level & AUTHENTIC:
+                self._check_signature(data, frame)
+                signed = True
+            elif level:
+                raise Malformed("encrypted without authentication")
+            return self._taken(data, frame, level)
+        except Malformed as error:
+            if signed or not self._knows_better:
+                raise
+            raise _unauthentic(f"a message was altered: {error}") from None
+
+    @property
+    def _knows_better(self) -> bool:
+        """The device speaks v3 and signs: what is neither was altered on the way."""
+        return bool(self._level and self.engine_id)
+
+    def stray(self, data: bytes) -> Outage | None:
+        """An authentic message that nobody waits for is an old one; see `message.Message`."""
+        if not self._level:
+            return None
+        try:
+            frame = parse(data)
+        except Malformed as error:
+            return _not_authentic(f"a message was altered: {error}") if self._knows_better else None
+        engine_id = self.engine_id or frame.engine_id
+        same = frame.engine_id == engine_id and frame.user == self.user.name.encode()
+        if not same or not frame.flags & AUTHENTIC:
+            return None
+        keys = self._keys if self.engine_id else self._engines.ring.signing(self.user, engine_id)
+        if is_signed(data, frame, self.user, keys):
+            return _not_authentic("an old message of the device came again (replayed)")
+        return _not_authentic("a message was altered") if self._knows_better else None
+
+    def _taken(self, data: bytes, frame: Frame, level: int) -> bytes:
+        """The response in a message whose signature, if it has one, is right."""
         try:
             body, _ = scoped_pdu(data, frame, self.user, self._keys)
         except Undecipherable as error:
@@ -390,6 +425,13 @@ class Question:
     def silent(self) -> Outage | None:
         return self.access.silent()
 
+    def stray(self, data: bytes) -> Outage | None:
+        return self.access.stray(data)
+
+    @property
+    def away(self) -> str:
+        return "device away or filtered"
+
 
 def scope(engine_id: bytes, context: bytes, body: bytes) -> bytes:
     """A PDU with the engine and the context it is for."""
@@ -401,5 +443,9 @@ def context_of(engine_id: bytes, name: bytes) -> bytes:
     return tlv(OCTETS, engine_id) + tlv(OCTETS, name)
 
 
+def _not_authentic(detail: str) -> Outage:
+    return Outage(OutageKind.NOT_AUTHENTIC, detail)
+
+
 def _unauthentic(detail: str) -> Unauthentic:
-    return Unauthentic(Outage(OutageKind.NOT_AUTHENTIC, detail))
+    return Unauthentic(_not_authentic(detail))

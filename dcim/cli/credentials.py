@@ -44,8 +44,8 @@ def check_user(target: Target) -> None:
     try:
         user_of(target)
     except CollectError as error:
-        advice = ""
-        if "credentials" not in target.url.query:
+        advice, query = "", target.url.query
+        if "credentials" not in query and query.get("auth") != "none":
             advice = (
                 f". Keys stand in {AUTH_ENV} and {PRIV_ENV}, or in what ?credentials=NAME "
                 "refers to; without any: ?auth=none"

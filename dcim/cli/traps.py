@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import typer
 
-from dcim.cli.output import print_json, print_table
+from dcim.cli.output import print_json, table_lines
 from dcim.cli.questions import DEFAULT_URL, JsonOption, UrlOption, ask
+from dcim.model.reading import few
 from dcim.model.wire import TrapOut, TrapsOut
 
 _HEADER = ("last", "times", "source", "device", "meaning", "trap")
@@ -21,10 +22,15 @@ def traps(url: UrlOption = DEFAULT_URL, json: JsonOption = False) -> None:
     if json:
         print_json(answer.model_dump())
         return
-    for line in _summary(answer):
+    for line in lines(answer):
         print(line)
+
+
+def lines(answer: TrapsOut) -> Iterable[str]:
+    """What is said for people."""
+    yield from _summary(answer)
     if answer.traps:
-        print_table(_HEADER, [_row(one) for one in answer.traps], right="lr")
+        yield from table_lines(_HEADER, [_row(one) for one in answer.traps], right="lr")
 
 
 def _summary(answer: TrapsOut) -> Iterable[str]:
@@ -44,5 +50,5 @@ def _summary(answer: TrapsOut) -> Iterable[str]:
 
 
 def _row(one: TrapOut) -> tuple[str, ...]:
-    device = ", ".join(one.devices) or "-"
+    device = few(one.devices) or "-"
     return (one.last, str(one.count), one.source, device, one.hint or "unknown", one.oid)

@@ -168,6 +168,13 @@ def address(object_id: str, component: str, metric: str) -> str:
     return f"{object_id}/{component}/{metric}" if component else f"{object_id}/{metric}"
 
 
+def few(names: Sequence[str], most: int = 2) -> str:
+    """For people: names, or where they are many the first of them and how many more."""
+    if len(names) <= most + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
 def rfc3339(ts: float) -> str:
     """UTC with milliseconds: `2026-11-22T03:14:05.123Z`."""
     return datetime.fromtimestamp(ts, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

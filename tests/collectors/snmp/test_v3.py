@@ -520,7 +520,26 @@ async def test_a_device_that_is_away_is_a_timeout_however_well_it_was_known(
     client = client_of(device, transport, context="vlan-7")
     await client.get([SYS_UP_TIME])
     device.away = True
-    assert await kind_of(client) is OutageKind.TIMEOUT
+    with pytest.raises(CollectError) as error:
+        await client.ask(pdu.get([encode_oid(SYS_UP_TIME)]))
+    assert error.value.outage.kind is OutageKind.TIMEOUT
+    assert "community" not in error.value.outage.detail
+
+
+def test_a_conflict_of_engine_ids_names_few_devices_and_counts_the_others() -> None:
+    engines = Engines()
+    engines.ring = RING
+    known = []
+    for n in range(6):
+        one = Usm(
+            user("sha", "aes128"), ("192.0.2.1", 1000 + n), engines, lambda: 0.0, device=f"ups-{n}"
+        )
+        with pytest.raises(Again):
+            one.open(report(f"{STATS}.4.0", FIRST))
+        engines.claim(one)
+        known.append(one)
+    assert known[0].warning is not None
+    assert known[0].warning.detail == "ups-1, ups-2 and 3 more have the same engine id"
 
 
 @pytest.mark.parametrize(

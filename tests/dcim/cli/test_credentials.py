@@ -67,6 +67,13 @@ def test_a_short_key_is_refused_before_anything_is_sent(monkeypatch: pytest.Monk
     assert "hunter2" not in said
 
 
+def test_privacy_without_authentication_is_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PRIV_ENV, "battery staple")
+    said = refusal("snmp3://u@h?auth=none&priv=aes128")
+    assert "privacy without authentication" in said
+    assert PRIV_ENV not in said
+
+
 def test_a_community_is_no_credentials_of_v3(folder: Path) -> None:
     file = folder / "site.toml"
     file.write_text(SITE, "utf-8")

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from dcim.cli import agent as agent_commands
-from dcim.cli import console, demo, questions
+from dcim.cli import console, demo, questions, traps
 from dcim.cli.output import Stop
 from dcim.model.alarm import AlarmState
 from dcim.model.reading import rfc3339
-from dcim.model.wire import Event
+from dcim.model.wire import Event, TrapOut, TrapsOut
 from fixtures.plant.faults import FAULTS
 from tests.tui import hall
 from tests.tui.fake_agent import TOKEN, FakeAgent
@@ -72,6 +72,21 @@ async def test_trend_as_csv_leaves_empty_what_is_not_there(agent, capsys):
     rows = table(capsys.readouterr().out)
     assert [row["mean"] for row in rows] == [str(40.0 + n) for n in range(8)]
     assert {row["min"] for row in rows} == {""}
+
+
+def test_a_trap_of_an_address_with_many_devices_names_few_of_them(capsys):
+    trap = TrapOut(
+        source="192.0.2.1",
+        devices=[f"device-{n}" for n in range(39)],
+        oid="1.3.6.1.2.1.33.2.1",
+        first=rfc3339(hall.NOW),
+        last=rfc3339(hall.NOW),
+    )
+    for line in traps.lines(TrapsOut(listen="127.0.0.1:162", traps=[trap])):
+        print(line)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert "  device-0, device-1 and 37 more  " in last
+    assert len(last) < 120
 
 
 async def test_no_agent_names_the_address_and_what_to_do(agent):
