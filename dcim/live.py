@@ -18,9 +18,10 @@ class DeviceState:
     device: str
     identity: Identity | None = None
     outage: Outage | None = None
-    since: float | None = None  # UTC seconds of the present outage's start, or of the first answer
+    since: float | None = None  # UTC seconds when it began to be well, degraded or silent
     last_answer: float | None = None
-    outages: int = 0  # spells of outage since the agent started
+    outages: int = 0  # spells of silence since the agent started
+    silent: bool = False  # the outage is a whole one: nothing was answered
 
 
 class Live:
@@ -100,30 +101,35 @@ class Live:
             table.pop(point, None)
 
     def _note(self, batch: Batch) -> None:
-        state = self.devices.get(batch.device, DeviceState(batch.device))
-        answered = batch.outage is None or any(
-            reading.quality is not Quality.STALE for reading in batch.readings
+        before = self.devices.get(batch.device, DeviceState(batch.device))
+        silent = batch.outage is not None and all(
+            reading.quality is Quality.STALE for reading in batch.readings
         )
-        last = batch.ts if answered else state.last_answer
-        if batch.outage is None:
-            fresh = state.outage is not None or state.since is None
-            if state.outage is not None and state.since is not None:
-                out_s = round(batch.ts - state.since, 1)
-                _log.info("device back", device=batch.device, out_s=out_s)
-            since = batch.ts if fresh else state.since
-            self.devices[batch.device] = DeviceState(
-                state.device, state.identity, None, since, last, state.outages
-            )
-            return
-        new = state.outage is None
-        if state.outage is None or state.outage.kind is not batch.outage.kind:
-            event = "device degraded" if answered else "device out"
-            kind, detail = batch.outage.kind.value, batch.outage.detail
-            _log.warning(event, device=batch.device, kind=kind, reason=detail)
-        self.devices[batch.device] = replace(
-            state,
+        changed = (before.outage is None, before.silent) != (batch.outage is None, silent)
+        after = replace(
+            before,
             outage=batch.outage,
-            since=batch.ts if new else state.since,
-            last_answer=last,
-            outages=state.outages + new,
+            silent=silent,
+            since=batch.ts if changed or before.since is None else before.since,
+            last_answer=before.last_answer if silent else batch.ts,
+            outages=before.outages + (silent and not before.silent),
         )
+        self.devices[batch.device] = after
+        _tell(before, after, batch.ts)
+
+
+def _tell(before: DeviceState, after: DeviceState, now: float) -> None:
+    """A line in the log for every change, none for a repetition."""
+    spell_s = round(now - before.since, 1) if before.since is not None else 0.0
+    if before.silent and not after.silent:
+        _log.info("device back", device=after.device, out_s=spell_s)
+    if after.outage is None:
+        if before.outage is not None and not before.silent:
+            _log.info("device well again", device=after.device, degraded_s=spell_s)
+    elif before.outage is None or (before.outage.kind, before.silent) != (
+        after.outage.kind,
+        after.silent,
+    ):
+        event = "device out" if after.silent else "device degraded"
+        kind, detail = after.outage.kind.value, after.outage.detail
+        _log.warning(event, device=after.device, kind=kind, reason=detail)

@@ -9,6 +9,7 @@ from rules.delay import ACTIVE, IDLE, Delay, Timing, beyond, expire, sample, usa
 from rules.rule import AlarmRule, Limit
 
 NONE_HOLDS = -1
+UNKNOWN = "unknown"  # a code of many states
 
 
 @dataclass(slots=True, eq=False)
@@ -54,6 +55,13 @@ class Watcher:
     def stirs(self) -> bool:
         """Whether the condition holds, be it only that its delay runs."""
         return any(t.active is (t.since is None) for t in self.timings)
+
+    @property
+    def tells_another_kind(self) -> bool:
+        """Whether the outage of an alarm that stands has become one of another kind."""
+        if self.alarm is None or not self.state.active or self.reason is None:
+            return False
+        return self.reason.partition(":")[0] != (self.alarm.reason or "").partition(":")[0]
 
     @property
     def state(self) -> AlarmState:
@@ -184,9 +192,11 @@ class Watcher:
         state = reading.state
         if state is None:
             return False
-        doubtful = self.rule.safety and reading.quality is not Quality.GOOD
         levels = self.rule.level
-        if doubtful and not any(state in level.states for level in levels):
+        meant = any(state in level.states for level in levels)
+        if state == UNKNOWN and not meant:
+            return self._hold()  # says nothing, neither that it came nor that it went
+        if self.rule.safety and reading.quality is not Quality.GOOD and not meant:
             return False  # a retained `dry` says nothing
         return self._weigh(lambda index: state in levels[index].states, now)
 

@@ -32,6 +32,8 @@ Script = Generator[Read, Answer | Outage, None]
 # Source: MODBUS Application Protocol V1.1b3 section 7, exceptions 5, 6, 10, 11
 _PASSING = frozenset([OutageKind.BUSY, OutageKind.GATEWAY_PATH, OutageKind.GATEWAY_TARGET])
 
+_COUNTED_AS_THEY_COME = frozenset([OutageKind.WRONG_UNIT, OutageKind.WRONG_TRANSACTION])
+
 _CONNECT_TIMEOUT_S = 3.0
 _RECONNECT_S = (0.5, 10.0)  # first and longest pause before connecting again
 _SILENT_BEFORE_RECONNECT = 2  # time-outs in a row, of any units, after which a connection is dead
@@ -261,7 +263,8 @@ class Endpoint:
         self._silent = 0
 
     async def _failed(self, outage: Outage) -> None:
-        self.counts[outage.kind] += 1
+        if outage.kind not in _COUNTED_AS_THEY_COME:
+            self.counts[outage.kind] += 1
         self._idle_since = asyncio.get_running_loop().time()
         if outage.kind is OutageKind.TIMEOUT:
             self._silent += 1

@@ -45,7 +45,25 @@ def test_the_log_has_a_line_for_every_change_and_none_for_a_repetition():
     assert told == [
         ("device out", "refused"),
         ("device out", "wrong_auth_key"),
-        ("device degraded", "engine_id_conflict"),
         ("device back", None),
+        ("device degraded", "engine_id_conflict"),
+        ("device well again", None),
     ]
-    assert lines[-1]["out_s"] == 6.0
+    assert lines[2]["out_s"] == 4.0
+    assert lines[-1]["degraded_s"] == 2.0
+
+
+def test_time_without_an_answer_is_an_outage_and_time_with_doubts_is_none():
+    live = Live()
+    good = [Reading(POINT, 800.0, NOW)]
+    doubt = Outage(OutageKind.MISIDENTIFIED, "frequency is 0")
+    timeout = Outage(OutageKind.TIMEOUT, "no answer within 2 s")
+    with capture_logs() as lines:
+        for second, (readings, outage) in enumerate(
+            [(good, doubt), (good, doubt), ([], timeout), ([], timeout), (good, None)]
+        ):
+            live.update(Batch("cdu-1", NOW + second, readings, outage), NOW + second)
+    assert [line["event"] for line in lines] == ["device degraded", "device out", "device back"]
+    assert lines[-1]["out_s"] == 2.0
+    assert live.devices["cdu-1"].outages == 1
+    assert live.devices["cdu-1"].since == NOW + 4
