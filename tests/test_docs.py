@@ -9,6 +9,8 @@ import pytest
 import typer.main
 
 from collectors.base import QUERY_KEYS
+from collectors.catalog import load_catalog
+from collectors.snmp.profile import SnmpProfile
 from collectors.snmp.traps_limits import ALL_SENDERS, EACH_SENDER
 from dcim.cli.commands import app
 from dcim.config import load
@@ -42,6 +44,16 @@ def test_the_example_configuration_has_no_fault(tmp_path: Path):
     file = tmp_path / "dcim.toml"
     file.write_text(example[1], "utf-8")
     assert len(load(file).targets) == 5
+
+
+def test_the_example_profile_loads_also_with_the_traps_added(tmp_path: Path):
+    text = (ROOT / "docs" / "add-an-snmp-device.md").read_text("utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    profile, traps = (b for b in blocks if "[credentials" not in b)
+    (tmp_path / "acme_pdu.toml").write_text(profile + traps, "utf-8")
+    loaded = load_catalog([tmp_path])["acme_pdu"]
+    assert isinstance(loaded, SnmpProfile)
+    assert len(loaded.trap_hints) == 4
 
 
 def test_every_kind_of_outage_is_explained_once():
