@@ -218,6 +218,7 @@ class RackTable(Table):
     u: Annotated[int, Field(gt=0, le=100)] = 48
     limit_kw: Positive | None = None
     limit_kw_feed: Positive | None = None
+    bbu_required: Annotated[int, Field(ge=1)] | None = None
     cooling: Literal["air", "liquid", "hybrid"] = "air"
     name: Name = ""
 

@@ -80,6 +80,7 @@ class Rack:
     limit_kw: float | None = None  # continuous, all feeds
     limit_kw_feed: float | None = None  # what one feed may carry
     cooling: str = "air"  # air | liquid | hybrid
+    bbu_required: int | None = None  # battery modules that carry its load; default: all but one
     name: str = ""
 
 

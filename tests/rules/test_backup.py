@@ -25,6 +25,7 @@ from tests.rules.conftest import Plant, small_site
 PROFILES = modbus_profiles()
 ABLE = dict.fromkeys(range(400), 0) | {165: 0b10, 126: 100, 94: 100, 142: 99, 311: 1}
 READY, REDUNDANCY = "rack-r01/bbu/modules/ready/count", "rack-r01/bbu/redundancy"
+COUNT = "rack-r01/bbu/modules/count"
 
 
 async def _shelf(profile: str, modules: list[dict[int, int]]) -> list[list[Reading]]:
@@ -47,11 +48,15 @@ async def _shelf(profile: str, modules: list[dict[int, int]]) -> list[list[Readi
         ]
 
 
-def _derived(shelf: list[list[Reading]]) -> dict[str, Reading]:
-    """What the metric engine makes of it."""
-    own = [Device(f"bbu-{n}", "rack-r01", kind="bbu", address="") for n in range(1, len(shelf) + 1)]
+def _derived(
+    shelf: list[list[Reading]], required: int | None = None, silent: int = 0
+) -> dict[str, Reading]:
+    """What the metric engine makes of it, with so many more modules that were never heard of."""
+    count = len(shelf) + silent
+    own = [Device(f"bbu-{n}", "rack-r01", kind="bbu", address="") for n in range(1, count + 1)]
     site = small_site()
-    site = replace(site, devices={**site.devices, **{d.id: d for d in own}})
+    racks = {**site.racks, "rack-r01": replace(site.racks["rack-r01"], bbu_required=required)}
+    site = replace(site, racks=racks, devices={**site.devices, **{d.id: d for d in own}})
     latest = {reading.point: reading for readings in shelf for reading in readings}
     engine = MetricEngine(site, registry(), latest)
     engine.meet(latest)
@@ -75,6 +80,19 @@ async def test_six_able_modules_are_five_and_a_spare(profile: str):
         ({165: 0b10 | 1 << 7}, "bbu-4 no battery in it"),
         ({165: 0b10 | 1 << 4}, "bbu-4 battery failed"),
         ({104: 1 << 7}, "bbu-4 at the end of its life"),
+        ({158: 1}, "bbu-4 at the end of its life"),
+        ({105: 1 << 5}, "bbu-4 failed for good: discharge fet"),
+        ({105: 1 << 1}, "bbu-4 failed for good: cell undervoltage"),
+        ({104: 1 << 2}, "bbu-4 discharge fuse blown"),
+        ({104: 1 << 3}, "bbu-4 electronics failed"),
+        ({153: 1 << 1}, "bbu-4 boost converter failed"),
+        ({154: 1 << 4}, "bbu-4 boost converter failed"),
+        ({162: 1 << 14}, "bbu-4 self-test failed"),
+        ({162: 1 << 15}, "bbu-4 self-test failed"),
+        ({164: 1 << 14}, "bbu-4 switched off by its kill line"),
+        ({108: 1 << 4}, "bbu-4 empty"),
+        ({126: 20, 94: 20}, "bbu-4 charge 20 %, 90 % needed"),
+        ({142: 45}, "bbu-4 health 45 %, 70 % needed"),
     ],
 )
 async def test_one_that_cannot_carry_load_takes_the_spare_and_is_named(profile, words, why):
@@ -83,6 +101,71 @@ async def test_one_that_cannot_carry_load_takes_the_spare_and_is_named(profile, 
     redundancy = found[REDUNDANCY]
     assert (redundancy.state, redundancy.quality) == ("lost", Quality.GOOD)
     assert redundancy.reason == f"modules_unable: 1 of 6 cannot carry load: {why}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {105: 1 << 13},  # no bit the map names
+        {104: 1 << 1},  # cannot be charged, but is
+        {162: 1 << 8 | 1 << 9 | 1 << 10},  # what kept the self-test from running
+        {153: 1 << 4 | 1 << 3},
+        {142: 70},
+        {126: 90, 94: 90},
+    ],
+)
+async def test_what_does_not_stop_a_discharge_takes_no_spare(words):
+    found = _derived(await _shelf("orv3_bbu", [{}, {}, words]))
+    assert (found[READY].value, found[REDUNDANCY].state) == (3, "full")
+
+
+async def test_several_that_cannot_are_counted_and_named_each():
+    shelf = [{}, {104: 1 << 15}, {}, {105: 1 << 5}, {}, {}]
+    found = _derived(await _shelf("orv3_bbu", shelf))
+    assert (found[READY].value, found[COUNT].value) == (4, 6)
+    assert found[REDUNDANCY].state == "lost"
+    assert found[REDUNDANCY].reason == (
+        "modules_unable: 2 of 6 cannot carry load: "
+        "bbu-2 discharge not allowed; bbu-4 failed for good: discharge fet"
+    )
+    assert found["bbu-4/backup/status"].reason == "unable: failed for good: discharge fet"
+
+
+async def test_fewer_modules_than_the_shelf_counts_are_no_full_shelf():
+    found = _derived(await _shelf("orv3_bbu", [{163: 6}] * 3))
+    assert (found[READY].value, found[COUNT].value) == (3, 6)
+    redundancy = found[REDUNDANCY]
+    assert (redundancy.state, redundancy.quality) == ("unknown", Quality.UNCERTAIN)
+    assert redundancy.reason == "no_data: the shelf counts 6 modules, 3 are configured"
+    unable = _derived(await _shelf("orv3_bbu", [{163: 6}, {163: 6, 142: 45}]))
+    assert unable[REDUNDANCY].state == "lost"  # five are needed, and one of six cannot
+
+
+async def test_one_module_alone_has_no_spare_to_lose():
+    found = _derived(await _shelf("orv3_bbu", [{163: 1}]))
+    assert found[REDUNDANCY].state == "none"
+
+
+async def test_the_site_may_say_how_many_carry_the_load():
+    shelf = await _shelf("orv3_bbu", [{}, {142: 45}, {}, {}])
+    degraded = _derived(shelf, required=2)[REDUNDANCY]
+    assert (degraded.state, degraded.reason) == (
+        "degraded",
+        "modules_unable: 1 of 4 cannot carry load: bbu-2 health 45 %, 70 % needed",
+    )
+    assert _derived(shelf, required=3)[REDUNDANCY].state == "lost"
+    assert _derived(await _shelf("orv3_bbu", [{}] * 2), required=2)[REDUNDANCY].reason == (
+        "modules_few: 2 modules, 2 needed and a spare"
+    )
+
+
+async def test_a_module_never_heard_of_is_not_counted_on():
+    found = _derived(await _shelf("orv3_bbu", [{}] * 5), silent=1)
+    assert (found[READY].value, found[COUNT].value) == (5, 6)
+    assert (found[REDUNDANCY].state, found[REDUNDANCY].reason) == (
+        "unknown",
+        "no_data: bbu-6 does not answer",
+    )
 
 
 async def test_the_worst_cell_of_a_module_is_told():
@@ -122,3 +205,21 @@ def test_a_lost_spare_is_an_alarm():
     plant.say(REDUNDANCY, "lost")
     plant.until(6)
     assert plant.alarm(f"backup-redundancy-lost@{REDUNDANCY}").priority == 2
+
+
+@pytest.mark.parametrize(
+    ("point", "value", "rule", "priority"),
+    [
+        ("bbu-r01/charge", 3, "bbu-charge-low", 2),
+        ("bbu-r01/module/3/charge", 35, "bbu-charge-low", 3),
+        ("bbu-r01/health", 45, "bbu-health-low", 3),
+        ("bbu-r01/module/3/health", 75, "bbu-health-low", 4),
+    ],
+)
+def test_an_empty_or_worn_out_module_is_an_alarm(point, value, rule, priority):
+    plant = Plant(load(builtin()))
+    plant.engine.identified(Identity("bbu-r01", "bbu", "", "", ()))
+    for second in range(70):
+        plant.say(point, value)
+        plant.until(second)
+    assert plant.alarm(f"{rule}@{point}").priority == priority
