@@ -125,3 +125,28 @@ def test_a_rectifier_controllers_encoding_can_be_written_as_a_profile():
     readings = readings_of(controller, {"holding": {0: 10123, 1: 0b111 << 4}})
     assert readings["current"].value == pytest.approx(12.3)
     assert (readings["alarm"].state, readings["status"].state) == ("active", "critical")
+
+
+def test_the_place_of_a_power_supply_is_two_words_long():
+    words = {73: 1, 74: 0x000F}
+    place = readings_of(PROFILES["orv3_psu"], {"holding": words})["position/value"]
+    assert place.value == 0x1000F
+
+
+@pytest.mark.parametrize(
+    ("name", "addresses", "points"),
+    [
+        ("orv3_bbu", (133, 134), ("runtime", "average/runtime")),
+        ("orv3_hpr_bbu", (133, 134), ("runtime", "average/runtime")),
+        ("orv2_psu", (139, 141), ("battery/runtime", "battery/average/runtime")),
+        ("orv3_bbu", (144, 145), ("charging/wanted/current", "charging/wanted/voltage")),
+        ("orv3_hpr_bbu", (144, 145), ("charging/wanted/current", "charging/wanted/voltage")),
+        ("orv2_psu", (145,), ("battery/charging/voltage",)),
+    ],
+)
+def test_a_smart_battery_that_has_no_number_gives_none(name, addresses, points):
+    """Smart Battery Data Specification 1.1: 65535 is no run time, or no limit to the charge."""
+    some = readings_of(PROFILES[name], {"holding": dict.fromkeys(addresses, 0x0101)})
+    none = readings_of(PROFILES[name], {"holding": dict.fromkeys(addresses, 0xFFFF)})
+    assert set(points) <= some.keys()
+    assert not set(points) & none.keys()
