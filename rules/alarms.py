@@ -89,6 +89,9 @@ class AlarmEngine:
                 watcher.delays = [self._silence(watcher, delay) for delay in watcher.delays]
             if watcher.silent(silent, now):
                 self._changed(watcher, now)
+            elif watcher.tells_another_kind:
+                watcher.alarm = watcher.seen_now()
+                self._put(watcher, now, EventType.UPDATED, watcher.state, notify=False)
         return self._take()
 
     def tick(self, now: float) -> Sequence[AlarmEvent]:

@@ -17,8 +17,11 @@ _NAMED = 8  # parts of one kind that an alarm names at the most
 def because(watcher: Watcher, causes: Iterable[Watcher]) -> tuple[str, str]:
     """What of the same object is now the reason of an alarm, in English and Chinese.
 
-    A cause whose delay still runs counts: the graver alarm does not wait for it.
+    A cause whose delay still runs counts: the graver alarm does not wait for it. Of an outage it is
+    the kind and what is known of it.
     """
+    if watcher.rule.condition == "outage" and watcher.reason:
+        return watcher.reason, watcher.reason
     parts: dict[tuple[str, str], list[str]] = {}
     for one in causes:
         listed = any(e.is_cause and watcher.rule.id in e.by for e in one.rule.explained)

@@ -22,6 +22,7 @@ from dcim.model.wire import AlarmOut, Event
 
 router = APIRouter(prefix="/v1", tags=["events"])
 
+_MOST_OUT = 10  # devices named with every tick; GET /v1/status names all
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -108,5 +109,7 @@ def _alarms(alarms: Iterable[AlarmOut]) -> list[dict[str, Any]]:
 
 def _status(agent: Agent, stream: Stream, user: User) -> dict[str, Any]:
     """The agent's status, counted once for all clients, and whose token this is."""
-    common = stream.once(stream.seq, lambda: views.status(agent).model_dump(mode="json"))
+    common = stream.once(
+        stream.seq, lambda: views.status(agent, most_out=_MOST_OUT).model_dump(mode="json")
+    )
     return common | {"user": user.name, "role": user.role}

@@ -96,7 +96,7 @@ def _endpoints(agent: Agent) -> Iterator[str]:
 
 
 def _alarms(agent: Agent) -> Iterator[str]:
-    status = views.status(agent)
+    status = views.status(agent, most_out=0)
     standing: Samples = [({"priority": str(p)}, status.alarms.get(str(p), 0)) for p in range(1, 5)]
     yield from _family("dcim_alarms", "gauge", "alarms shown, by priority", standing)
     yield from _family(

@@ -44,7 +44,6 @@ _CHUNK = 250  # points between two looks at the rest of the loop
 _RECENT_S = 30.0  # a device that gave something within this is not wholly out
 _SLOW_S = 0.5  # smoothed time to answer
 _MOST_SLOW = 10  # devices named
-_MOST_OUT = 10
 _time = lru_cache(1024)(rfc3339)  # the readings of a batch share theirs
 MAX_PATTERNS = 64
 MAX_PATTERN = 200
@@ -241,8 +240,11 @@ def protocols(agent: Agent) -> dict[str, ProtocolOut]:
     return found
 
 
-def status(agent: Agent, user: User | None = None) -> StatusOut:
-    """How the agent is doing; some milliseconds on a large site."""
+def status(agent: Agent, user: User | None = None, most_out: int | None = None) -> StatusOut:
+    """How the agent is doing; some milliseconds on a large site. `most_out`: devices named."""
+    silent = out(agent)
+    named = silent[:most_out]
+    rest = silent[len(named) :]
     alarms = list(agent.alarms.alarms())
     shown = [one for one in alarms if one.annunciated]
     return StatusOut(
@@ -259,7 +261,9 @@ def status(agent: Agent, user: User | None = None) -> StatusOut:
         store=agent.store_status(),
         webhooks=list(agent.webhooks_status()),
         slow=slow(agent),
-        out=out(agent),
+        out=named,
+        more_out=sum(not one.degraded for one in rest),
+        more_degraded=sum(one.degraded for one in rest),
         traps=agent.trap_counts(),
         cpu_s=round(cost.cpu_s(), 3),
         rss_mb=round(cost.rss_mb(), 1),
@@ -276,7 +280,7 @@ def slow(agent: Agent) -> list[SlowOut]:
 
 
 def out(agent: Agent) -> list[DeviceOutageOut]:
-    """Devices that are out, then degraded ones, so many as can be named."""
+    """Devices that are out, then degraded ones."""
     now, found = agent.clock.now(), []
     for device, state in agent.live.devices.items():
         if state.outage is not None:
@@ -284,7 +288,7 @@ def out(agent: Agent) -> list[DeviceOutageOut]:
             found.append((degraded, device, state.outage))
     return [
         DeviceOutageOut(device=device, outage=outage.kind, detail=outage.detail, degraded=degraded)
-        for degraded, device, outage in sorted(found, key=lambda each: each[:2])[:_MOST_OUT]
+        for degraded, device, outage in sorted(found, key=lambda each: each[:2])
     ]
 
 

@@ -11,7 +11,15 @@ from dcim.client import Client, ClientError, ErrorKind, default_token
 from dcim.clock import SystemClock
 from dcim.model.metric import registry
 from dcim.model.reading import metric_of
-from dcim.model.wire import AlarmOut, ExplainOut, PointOut, RackOut, StatusOut, TrendOut
+from dcim.model.wire import (
+    AlarmOut,
+    DeviceOutageOut,
+    ExplainOut,
+    PointOut,
+    RackOut,
+    StatusOut,
+    TrendOut,
+)
 
 T = TypeVar("T")
 MARKS = {1: "1!", 2: "2*", 3: "3+", 4: "4o"}
@@ -20,6 +28,7 @@ UrlOption = Annotated[str, typer.Option("--url", envvar="DCIM_URL", help="The ag
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="CSV instead of text.")]
 DEFAULT_URL = "http://127.0.0.1:8460"
+_OUT_LINES, _DEGRADED_LINES = 50, 10  # devices that `dcim status` names
 _ADVICE = {
     ErrorKind.NO_CONNECTION: " Another address: --url or DCIM_URL.",
     ErrorKind.UNAUTHORISED: "; put one of `dcim user add` into DCIM_TOKEN or ~/.config/dcim/token",
@@ -66,9 +75,10 @@ def status_lines(s: StatusOut) -> Iterable[str]:
         wrong = f", {p.degraded} degraded" if p.degraded else ""
         answer = f"{p.ok + p.degraded}/{p.devices} devices answer{wrong}"
         yield f"{name:9} {answer}, {p.readings} readings{late}"
-    for one in s.out:
-        word = "degraded" if one.degraded else "out"
-        yield f"  {one.device} {word}: {one.outage}: {one.detail}"
+    yield from _wrong([one for one in s.out if not one.degraded], "out", _OUT_LINES, s.more_out)
+    yield from _wrong(
+        [one for one in s.out if one.degraded], "degraded", _DEGRADED_LINES, s.more_degraded
+    )
     if s.traps.listen or s.traps.problem:
         refused = sum(s.traps.refused.values())
         yield (
@@ -87,6 +97,15 @@ def status_lines(s: StatusOut) -> Iterable[str]:
     for hook in s.webhooks:
         state = "ok" if hook.ok else f"FAILING: {hook.detail}"
         yield f"webhook   {hook.name} {state}, {hook.delivered} delivered, {hook.pending} waiting"
+
+
+def _wrong(found: Sequence[DeviceOutageOut], word: str, most: int, more: int) -> Iterable[str]:
+    """A line for each device, the last one for those beyond what one reads."""
+    for one in found[:most]:
+        yield f"  {one.device} {word}: {one.outage}: {one.detail}"
+    more += len(found[most:])
+    if more:
+        yield f"  and {more} more {word}: dcim status --json"
 
 
 def alarms(
@@ -110,23 +129,24 @@ def alarms(
     if not shown:
         print("no alarms")
         return
-    header = ("P", "raised (UTC)", "state", "over (UTC)", "where", "what", "value", "")
+    header = ("P", "raised (UTC)", "state", "over (UTC)", "where", "what", "value", "why")
     print_table(header, [_alarm_row(a) for a in shown])
 
 
 _ALARM_COLUMNS = (
     *("id", "priority", "state", "raised_at", "cleared_at", "acked_at", "ack_by", "comment"),
     *("address", "title", "value", "value_state", "raised_value", "raised_state", "unit", "limit"),
-    *("shelved_until", "suppressed_by", "suppressed_children"),
+    *("shelved_until", "suppressed_by", "suppressed_children", "because", "reason"),
 )
 
 
 def _alarm_row(a: AlarmOut) -> tuple[str, ...]:
     children = f"+{a.suppressed_children} consequences" if a.suppressed_children else ""
+    why = "  ".join(part for part in (a.because or a.reason, children) if part)
     state = f"{a.state.words}{f' by {a.ack_by}' if a.ack_by else ''}"
     over = "" if a.state.active or a.cleared_at is None else a.cleared_at[:19]
     head = (MARKS[a.priority], a.raised_at[:19], state, over)
-    return (*head, a.address, a.title, _value(a), children)
+    return (*head, a.address, a.title, _value(a), why)
 
 
 def _value(a: AlarmOut) -> str:

@@ -91,7 +91,7 @@ class Alarm:
     shelved_until: float | None = None
     suppressed_by: str | None = None  # id of the alarm of which this one is a consequence
     suppressed_children: int = 0
-    because: str = ""  # which other conditions are its reason: "coolant pump failed: pump/1"
+    because: str = ""  # its reason: other conditions, "coolant pump failed: pump/1", or an outage
     because_zh: str = ""
     cause: str = ""
     consequence: str = ""

@@ -60,7 +60,7 @@ class AlarmOut(Wire):
     suppressed_by: str | None = None
     suppressed_children: int = 0
     path: list[str] = []  # from the site down to the object
-    because: str = ""  # which other conditions are its reason
+    because: str = ""  # its reason: which other conditions, or the kind of an outage
     cause: str = ""
     consequence: str = ""
     action: str = ""
@@ -222,7 +222,9 @@ class StatusOut(Wire):
     store: StoreOut = StoreOut()
     webhooks: list[WebhookOut] = []
     slow: list[SlowOut] = []  # devices that take long to answer, the slowest first
-    out: list[DeviceOutageOut] = []  # some of the devices that are out or degraded
+    out: list[DeviceOutageOut] = []  # devices that are out, then degraded ones; on a tick some
+    more_out: int = 0  # beside those
+    more_degraded: int = 0
     traps: TrapCountsOut = TrapCountsOut()
     cpu_s: float = 0.0  # of the agent since its start
     rss_mb: float = 0.0

@@ -1,11 +1,13 @@
 """The engine: consequences, actions of people, restarts, and that it does not scan."""
 
+import json
 import random
 from dataclasses import replace
 
 from dcim.model.alarm import AlarmState, EventType
 from dcim.model.asset import Device, Feed
 from dcim.model.reading import Batch, Identity, Outage, OutageKind, Quality, Reading
+from dcim.notify.body import Asset, alarm_body
 from tests.rules.conftest import Plant, small_site
 
 NO_PDU_A, NO_PDU_B = "no-data@pdu-r01-a", "no-data@pdu-r01-b"
@@ -24,6 +26,23 @@ def test_a_device_without_power_is_a_consequence_only_if_all_its_feeds_are_dead(
     assert plant.alarm(NO_PDU_A).suppressed_by == UPS_A
     assert plant.alarm("no-data@cdu-1").suppressed_by is None
     assert plant.alarm(UPS_A).suppressed_children == 1
+
+
+def test_an_outage_tells_its_kind_and_that_of_today(plant):
+    """The alarm, the console and the webhook say why; another kind is no news for a pager."""
+    plant.silent("pdu-r01-a")
+    plant.until(60)
+    alarm = plant.alarm(NO_PDU_A)
+    assert (alarm.because, alarm.reason) == ("timeout: no answer", "timeout: no answer")
+    raised = next(e for e in plant.events if e.alarm.id == NO_PDU_A)
+    said = json.loads(alarm_body(raised, Asset("pdu-r01-a"), "dc1", "1"))["data"]
+    assert said["message"]["en"].endswith("(pdu-r01-a); timeout: no answer")
+    told = len(plant.notified())
+    plant.silent("pdu-r01-a", OutageKind.WRONG_AUTH_KEY)
+    plant.silent("pdu-r01-a", OutageKind.WRONG_AUTH_KEY)
+    alarm = plant.alarm(NO_PDU_A)
+    assert (alarm.because, alarm.seq) == ("wrong_auth_key: no answer", 2)
+    assert (alarm.occurrence, len(plant.notified())) == (1, told)
 
 
 def test_a_cause_found_later_takes_in_what_already_stands(plant):

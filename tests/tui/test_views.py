@@ -163,6 +163,8 @@ def test_states_of_an_alarm(state, more, shown, mark):
         ({"value": 47.5, "quality": "stale"}, "47.5* C"),
         ({"value": None, "quality": "bad"}, "?"),
         ({"value": None}, ""),
+        ({"reason": "timeout: no answer within 2.6 s"}, "timeout"),
+        ({"state": AlarmState.RTN_UNACK, "reason": "timeout: no answer"}, "was timeout"),
         ({"value_state": "on_battery"}, "ON BATTERY"),
         ({"state": AlarmState.ACKED, "value_state": "wet"}, "WET"),
         ({"state": AlarmState.LATCH_UNACK, "value_state": "wet"}, "was WET"),

@@ -139,7 +139,8 @@ def _measured(alarm: AlarmOut) -> str:
     if alarm.value_state is not None:
         return value.label(alarm.value_state)
     if alarm.value is None:
-        return "?" if alarm.quality == Quality.BAD else ""
+        kind, colon, _ = clean(alarm.reason or "").partition(": ")  # of an outage
+        return "?" if alarm.quality == Quality.BAD else kind if colon else ""
     metric = metric_of(alarm.address)
     text, unit = value.number_text(alarm.value, metric, alarm.unit)
     prefix = {"uncertain": "~", "stale": ""}.get(alarm.quality, "")

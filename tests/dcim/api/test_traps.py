@@ -6,6 +6,7 @@ import httpx
 
 from collectors.base import Intervals
 from collectors.snmp.traps import TRAP, Notification, TrapLog
+from dcim.api import views
 from dcim.api.views import trap_counts, traps_out
 from dcim.cli.questions import status_lines
 from dcim.model.reading import Outage, OutageKind
@@ -86,3 +87,27 @@ async def test_a_device_that_is_polled_good_answers_whatever_else_is_wrong_with_
     assert 'dcim_devices_out{protocol="snmp"} 0\n' in told
     assert 'dcim_devices_degraded{protocol="snmp"} 1\n' in told
     assert 'dcim_devices_out{protocol="modbus"} 1\n' in told
+
+
+async def test_every_device_that_is_out_is_named_before_those_that_are_degraded(
+    running: Running, http: httpx.AsyncClient
+) -> None:
+    conflict = Outage(OutageKind.ENGINE_ID_CONFLICT, "ups-b has the same engine id")
+    names = [*(f"a-{n:02}" for n in range(50)), *(f"z-{n:02}" for n in range(12))]
+    like = running.agent.targets["ups-a"]
+    running.agent.targets |= {name: replace(like, device=name) for name in names}
+    for n in range(50):
+        running.publish(f"a-{n:02}", running.reading(f"a-{n:02}/load", 1.0), outage=conflict)
+    for n in range(12):  # beside leak-r01
+        running.publish(f"z-{n:02}", outage=Outage(OutageKind.TIMEOUT, "no answer within 3 s"))
+    answer = await http.get("/v1/status", headers=bearer("viewer"))
+    status = StatusOut.model_validate(answer.json())
+    wrong = ["leak-r01", *(f"z-{n:02}" for n in range(12))]
+    assert [one.device for one in status.out[:13]] == wrong
+    assert [one.degraded for one in status.out] == [False] * 13 + [True] * 50
+    lines = [line for line in status_lines(status) if line.startswith("  ")]
+    assert [line.split()[0] for line in lines[:13]] == wrong
+    assert lines[-1] == "  and 40 more degraded: dcim status --json"
+    tick = views.status(running.agent, most_out=10)
+    assert (len(tick.out), tick.more_out, tick.more_degraded) == (10, 3, 50)
+    assert "  and 3 more out: dcim status --json" in status_lines(tick)

@@ -48,6 +48,17 @@ async def test_an_alarm_that_is_over_shows_what_was_and_when_it_ended(agent, cap
     assert second.rstrip().endswith("47.5 degC (limit 45)  +1 consequences")
 
 
+async def test_an_alarm_of_an_outage_says_why(agent, capsys):
+    why = "wrong_auth_key: authentication key or algorithm is not right"
+    away = hall.alarm("no-data", "ups-b", "no data from device", 4, AlarmState.UNACK, 90)
+    away.because = away.reason = why
+    agent.snapshot = Event(kind="snapshot", seq=1, alarms=[away], status=hall.status())
+    await asyncio.to_thread(questions.alarms, agent.url)
+    assert capsys.readouterr().out.rstrip().endswith(f"no data from device         {why}")
+    await asyncio.to_thread(questions.alarms, agent.url, csv_=True)
+    assert table(capsys.readouterr().out)[0]["because"] == why
+
+
 async def test_alarms_as_csv(agent, capsys):
     await asyncio.to_thread(questions.alarms, agent.url, csv_=True, all_=True)
     rows = table(capsys.readouterr().out)
