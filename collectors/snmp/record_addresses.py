@@ -7,6 +7,7 @@ section 2.1.2 (MAC). They stay as they are, so what is replaced once is not repl
 import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from itertools import product
 
 Arcs = tuple[int, ...]
 _TEST_NETS = [IPv4Network(f"{net}/24") for net in ("192.0.2.0", "198.51.100.0", "203.0.113.0")]
@@ -60,7 +61,7 @@ class Addresses:
         self._taken: set[object] = set()  # for documentation, and already in the recording
         self._spare = {4: _spare_v4(), 6: _spare_v6()}
         self._spare_macs = _spare_macs()
-        self._columns: set[Arcs] = set()  # what has addresses below it in indices
+        self._in_index: set[Arcs] = set()  # names up to small numbers that are an address
         self._anyhow: re.Pattern[str] | None = None  # the known MACs, however they are written
 
     def learn(self, text: str) -> None:
@@ -119,7 +120,8 @@ class Addresses:
         """Tell indices from own names, and take up what else stands where an address does.
 
         `names`: all objects, each with the count of its first arcs that are surely its own name.
-        What stands below a column is of one length; what stands below a node is not.
+        Rows of one length are a column. Among others, own names are counted: next to one there is
+        another.
         """
         heads: dict[Arcs, set[int]] = {}
         for arcs, start in names:
@@ -133,11 +135,17 @@ class Addresses:
                 if arcs[:size] in heads and len(arcs) > size:
                     heads[arcs[:size]].add(len(arcs))
                     below[arcs[:size]].append(arcs[size : size + 4])
-        self._columns = {head for head, lengths in heads.items() if len(lengths) == 1}
-        for head in self._columns:
+        columns = {head for head, lengths in heads.items() if len(lengths) == 1}
+        for head in columns:
             if all(max(four) < 256 and 0 < four[0] < 224 for four in below[head]):
                 for four in below[head]:
                     self._learn(IPv4Address(bytes(four)))
+        for head, rows in below.items():
+            found = {row for row in rows if len(row) == 4}
+            own = set() if head in columns else {row for row in found if not self._known4(row)}
+            for *first, last in filter(self._known4, found):
+                if not own & {(*first, last - 1), (*first, last + 1)}:
+                    self._in_index.add((*head, *first, last))
 
     def index(self, arcs: Arcs, start: int) -> Arcs:
         """An object's name with others for the known addresses behind its first `start` arcs."""
@@ -157,7 +165,7 @@ class Addresses:
         """Whether four small arcs are an object's own name, although an address reads the same."""
         if max(arcs[at : at + 4]) > _LARGEST_ARC:
             return False
-        return arcs[:at] not in self._columns or arcs[at + 4 :] == (0,)
+        return arcs[: at + 4] not in self._in_index or arcs[at + 4 :] == (0,)
 
     def _known4(self, arcs: Arcs) -> bool:
         return max(arcs) < 256 and IPv4Address(bytes(arcs)) in self._v4
@@ -219,12 +227,7 @@ class Addresses:
     def _colon_text(self, run: str, replace: bool) -> str:
         """A run of hexadecimal digits and colons; what stands before it may run into it."""
         first = run.find(":") + 1
-        for start, end in (
-            (0, len(run)),
-            (first, len(run)),
-            (0, len(run) - 1),
-            (first, len(run) - 1),
-        ):
+        for end, start in product((len(run), len(run) - 1), (0, first)):
             told = run[start:end]
             if _PAIR_OF_COLONS.fullmatch(told):
                 mac = int("".join(part.zfill(2) for part in told.split(":")), 16)

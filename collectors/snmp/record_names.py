@@ -17,7 +17,9 @@ _SHORTEST, _SHORTEST_SECRET, _SHORTEST_ANYWHERE, _SHORTEST_PHRASE = 3, 4, 5, 6
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _MAIL = re.compile(r"(?<![\w.+'-])[\w.+'-]+@(?:[\w-]+(?:\.[\w-]+)+|[\w-]{3,})")
 _URL_HOST = re.compile(r"(?<=://)(?:[^/@\s:]*(?::[^/@\s]*)?@)?([\w.-]+)")
-_PHONE = re.compile(r"(?<![\w.+])(?:\+|00)\d{1,3}[ ()./-]{0,2}\d(?:[ ()./-]{0,2}\d){5,12}(?!\w)")
+_PHONE = re.compile(
+    r"(?<![\w.+])(?:\+|00)[1-9]\d{0,2}[ ()./-]{0,2}\d(?:[ ()./-]{0,2}\d){5,12}(?!\w)"
+)
 _HOME = re.compile(r"(?<=/home/|users/|media/)[^/\s]+", re.IGNORECASE)
 _IN_PATH = re.compile(r"(?<=/)[^/\s]+")
 _DIGITS_OF_PHONE = 7  # without the codes of country and area
@@ -147,21 +149,24 @@ class Names:
         return _replaced(steps, text, same_length)
 
     def names(self, text: str, same_length: bool = False) -> str:
-        """The text with others for names and phone numbers."""
+        """The text with others for names."""
         if text in self._whole:
             self.counts["name"] += 1
             return _stand_in(0, len(text))
         steps: list[tuple[re.Pattern[str], Sub]] = [
             (self._names(), self._named),
-            (_phone_pattern(self._phones), self._phone),
-            (_PHONE, self._phone),
             (_HOME, self._home),
         ]
         return _replaced(steps, text, same_length)
 
+    def phones(self, text: str) -> str:
+        """The text with zeros for phone numbers, which take as many signs."""
+        steps = [(_phone_pattern(self._phones), self._phone), (_PHONE, self._phone)]
+        return _replaced(steps, text, same_length=False)
+
     def text(self, text: str, same_length: bool = False) -> str:
-        """Both; in an index the number of octets stays the same."""
-        return self.names(self.hosts(text, same_length), same_length)
+        """All of these; in an index the number of octets stays the same."""
+        return self.names(self.phones(self.hosts(text, same_length)), same_length)
 
     def path(self, text: str) -> str:
         """A mount point without the names in it."""

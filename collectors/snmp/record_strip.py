@@ -13,9 +13,12 @@ from typing import NamedTuple
 
 from collectors.snmp.ber import IP_ADDRESS, OBJECT_ID, OPAQUE, Value
 from collectors.snmp.identify import SYS_DESCR, SYS_OBJECT_ID
-from collectors.snmp.record_addresses import Addresses, Arcs, is_other_mac
+from collectors.snmp.record_addresses import Addresses, Arcs
 from collectors.snmp.record_known import Known
 from collectors.snmp.record_names import Names
+from collectors.snmp.record_places import Places
+from collectors.snmp.record_secrets import secrets, without_secrets
+from collectors.snmp.record_serials import Serials
 
 _CONTACT, _LOCATION = "1.3.6.1.2.1.1.4.0", "1.3.6.1.2.1.1.6.0"
 _NAMES = frozenset(["1.3.6.1.2.1.1.5", "1.3.6.1.2.1.33.1.1.5"])  # sysName, upsIdentName
@@ -42,11 +45,6 @@ _EMPTIED = frozenset(
         "1.3.6.1.2.1.25.3.8.1.3",  # hrFSRemoteMountPoint
     ]
 )
-# Model numbers are shorter ("AP8959NA3"), or say so.
-_LOOKS_SERIAL = re.compile(r"(?<!MN:)\b(?=(?:[A-Z]*\d){6})[A-Z0-9]{10,}\b")
-_SAYS_SERIAL = re.compile(r"(?i)(?:\bs/?n|serial(?: ?(?:no|number|nr))?)\W{0,3}$")
-_SERIAL_DIGITS = re.compile(r"(?=(?:\D*\d){3}).{6,}")  # a shorter one is only sure where it stands
-_COUNTED_DIGITS = 4
 _SMALLEST_SERIAL = 10_000
 _ENTERPRISE_ARCS, _STANDARD_ARCS = 9, 9  # of an object's name, before anything that is an index
 _SHORTEST_SPELT = 3
@@ -107,9 +105,8 @@ class Stripper:
         self._descr = ""
         self._names = Names(known.words)
         self._addresses = Addresses()
-        self._serials: set[str] = set()
-        self._serial = re.compile(r"(?!)")
-        self._masked: dict[str, str] = {}
+        self._places = Places()
+        self._serials = Serials(self._names.keeps)
         for secret in filter(None, private.secrets):
             self._names.learn_secret(secret)
         self._hosts = [host for host in private.hosts if host]
@@ -130,9 +127,6 @@ class Stripper:
             self._learn(one)
         names = [(_arcs(one.oid), self._own_arcs(one.oid)) for one in objects]
         self._addresses.learn_columns(names)
-        if self._serials:
-            ways = "|".join(map(re.escape, sorted(self._serials, key=len, reverse=True)))
-            self._serial = re.compile(rf"(?<!\d)(?:{ways})(?!\d)", re.IGNORECASE)
 
     def _learn(self, one: Object) -> None:
         oid, tag, value = one
@@ -148,8 +142,12 @@ class Stripper:
             self._names.learn_host(text, self._descr)
         elif _below(oid, _LABELS):
             self._names.learn_label(text)
-        elif _below(oid, self._known.serials) and _SERIAL_DIGITS.search(text):
-            self._serials.add(text.strip("\0 \t\r\n"))
+        elif _below(oid, self._known.serials):
+            self._serials.learn(text)
+        self._serials.learn_said(text)
+        for secret in secrets(text, self._names.keeps):
+            self._names.learn_label(secret)
+        self._places.learn(text, is_place=oid == _LOCATION)
         self._addresses.learn_text(text, _below(oid, self._known.versions))
         self._addresses.learn_octets(value, _below(oid, self._known.macs))
 
@@ -170,9 +168,9 @@ class Stripper:
 
     def counts(self) -> Counter[str]:
         """How many of what were replaced."""
-        more = Counter({"address": self._addresses.replaced})
+        more = Counter({"address": self._addresses.replaced, "place": self._places.replaced})
         more["object, left out: its index reads like another's now"] = self.clashes
-        return +(self._counts + self._names.counts + more)
+        return +(self._counts + self._names.counts + self._serials.counts + more)
 
     def _octets(self, oid: str, told: str, value: bytes) -> bytes:
         if _below(oid, _NAMES | _LABELS | _EMPTIED) or oid in self._known.names:
@@ -180,15 +178,21 @@ class Stripper:
             return b""
         text, codec = _text(self._addresses.octets(value))
         if self._is_serial(oid):
-            return self._counted("serial number", text, self._instead(text)).encode(codec)
+            return self._counted("serial number", text, self._serials.instead(text)).encode(codec)
         versions, is_mac = _below(oid, self._known.versions), _below(oid, self._known.macs)
         if _below(oid, _PATHS):
             text = self._names.path(text)
-        text = self._names.hosts(text)
-        text = self._addresses.text(text, versions, is_mac)
-        is_model = versions or _below(oid, self._known.models)
-        text = self._without_serials(text, told, is_model and oid != SYS_DESCR)
-        return self._names.names(text).encode(codec)
+        if not self._keep_serials:
+            text = self._serials.known(text)
+        text = self._names.hosts(self._places.text(text))
+        text = self._names.phones(self._addresses.text(text, versions, is_mac))
+        is_model = (versions or _below(oid, self._known.models)) and oid != SYS_DESCR
+        if not self._keep_serials and not is_model:
+            text, before = self._serials.guessed(text), text
+            self.guessed += [told] * (text != before)
+        text = self._names.names(text)
+        other = without_secrets(text, self._names.keeps)
+        return self._counted("password, key or user", text, other).encode(codec)
 
     def _oid(self, oid: str) -> str:
         """An object's name without the addresses and names that its index spells."""
@@ -196,8 +200,9 @@ class Stripper:
         arcs = list(self._addresses.index(_arcs(oid), start))
         for at, end in _spelt(arcs, start):
             text, codec = _text(bytes(arcs[at:end]))
-            other = self._addresses.text(self._names.text(text, same_length=True))
-            other = self._without_serials(other)
+            other = text if self._keep_serials else self._serials.known(text)
+            other = self._addresses.text(self._names.text(other, same_length=True))
+            other = other if self._keep_serials else self._serials.guessed(other)
             if len(other.encode(codec)) != end - at:  # an address of another length
                 other = re.sub(r"\W", "", other)[at - end :].rjust(end - at, "x")
             arcs[at:end] = other.encode(codec)
@@ -217,43 +222,9 @@ class Stripper:
     def _is_serial(self, oid: str) -> bool:
         return not self._keep_serials and _below(oid, self._known.serials)
 
-    def _without_serials(self, text: str, told: str = "", is_model: bool = False) -> str:
-        """`told`: the object to look at, where a text only looks like a serial number."""
-        if self._keep_serials:
-            return text
-
-        def guess(match: re.Match[str]) -> str:
-            said = _SAYS_SERIAL.search(text, 0, match.start()) is not None
-            kept = self._names.keeps(match[0]) or is_other_mac(match[0])
-            if (is_model and not said) or kept or match[0] in self._masked.values():
-                return match[0]
-            return self._instead(match[0])
-
-        known = self._serial.sub(lambda match: self._instead(match[0]), text)
-        text = self._counted("serial number", text, known)
-        guessed = _LOOKS_SERIAL.sub(guess, text)
-        if guessed != text and told:
-            self.guessed.append(told)
-        return self._counted("looks like a serial number", text, guessed)
-
-    def _instead(self, serial: str) -> str:
-        """What stands for a serial number, the same for the same one."""
-        if serial.casefold() not in self._masked:
-            self._masked[serial.casefold()] = masked(serial, len(self._masked) + 1)
-        return self._masked[serial.casefold()]
-
     def _counted(self, what: str, text: str, told: str) -> str:
         self._counts[what] += told != text
         return told
-
-
-def masked(serial: str, number: int = 0) -> str:
-    """The shape of a serial number: letters as X, digits as 0, the last ones counting."""
-    shape = list(re.sub(r"[^\W\d_]", "X", re.sub(r"\d", "0", serial)))
-    places = [at for at, sign in enumerate(shape) if sign == "0"][-_COUNTED_DIGITS:]
-    for at, digit in zip(places, str(number)[-_COUNTED_DIGITS:].zfill(len(places)), strict=False):
-        shape[at] = digit
-    return "".join(shape)
 
 
 def _text(octets: bytes) -> tuple[str, str]:

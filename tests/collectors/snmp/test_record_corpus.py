@@ -14,7 +14,8 @@ from tests.collectors.snmp.corpus import CORPUS, objects
 from tests.collectors.snmp.peers import target
 
 OTHER_INDEX = {"chatsworth-pdu"}  # its rows are numbered by the MACs of its units
-SERIAL_IN_MODEL = {"ats", "ipoman", "webpower-smart2"}  # "SNMP Smart II Card v1.05 (SN 1123...)"
+# "SNMP Smart II Card v1.05 (SN 1123...)"
+SERIAL_IN_MODEL = {"ats", "cxc_e3", "cxc_ups", "ipoman", "webpower-smart2"}
 pytestmark = pytest.mark.skipif(not CORPUS.exists(), reason=f"the corpus is not at {CORPUS}")
 
 

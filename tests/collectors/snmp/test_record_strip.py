@@ -1,10 +1,13 @@
 """What is private is taken out in whatever form it stands; what a device says of itself stays."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from collectors.snmp.ber import GAUGE32, INTEGER, IP_ADDRESS, OBJECT_ID, OCTETS
 from collectors.snmp.record_known import Known
-from collectors.snmp.record_strip import Object, Private, Stripped, masked, stripped
+from collectors.snmp.record_serials import masked
+from collectors.snmp.record_strip import Object, Private, Stripped, stripped
 
 ACME = "1.3.6.1.4.1.99999.1"
 SYSTEM = [
@@ -21,8 +24,10 @@ SYSTEM = [
 PRIVATE = Private(("s3cret-word", "ups"), ("10.1.2.3",))
 
 
-def strip(*objects: Object, private: Private = PRIVATE) -> Stripped:
-    return stripped([*SYSTEM, *objects], private, Known())
+def strip(
+    *objects: Object, private: Private = PRIVATE, system: Sequence[Object] = SYSTEM
+) -> Stripped:
+    return stripped([*system, *objects], private, Known())
 
 
 def told(text: str | bytes) -> str:
@@ -38,57 +43,88 @@ def index_told(oid: str, *others: Object) -> str:
     return next(one.oid for one in done.objects if one.tag == INTEGER)
 
 
-@pytest.mark.parametrize(
-    ("text", "gone"),
-    [
-        ("call Doe", "doe"),
-        ("JANÉ'S UPS", "jan"),
-        ("Jane plain", "jane"),
-        ("HOST-JANE-01 is up", "jane"),
-        ("at host-jane-01.dc.umbra.zz now", "umbra"),
-        ("ups1.umbra.zz", "ups1"),
-        ("UPS1.Umbra-Corp.Example", "corp"),
-        ("the Umbra company", "umbra"),
-        ("jdoe logged in", "jdoe"),
-        ("JaneDoe", "doe"),
-        ("jane_doe", "doe"),
-        ("tel +41 (44) 6681800", "668"),
-        ("zrh5-r2", "zrh5"),
-        ("somebody@else.where", "somebody"),
-        ("http://admin:pw@fileserver/x", "pw"),
-        ("http://fileserver/x", "fileserver"),
-        ("smtp.another.com", "another"),
-        ("s3cret-word", "s3cret"),
-        ("mac=S3CRET-WORD;", "s3cret"),
-        ("00:c0:b7:a1:b2:c3", "a1:b2"),
-        ("0:c0:b7:a1:b2:c3 in short", "a1:b2"),
-        ("mac:00:c0:b7:a1:b2:c3", "a1:b2"),
-        ("00-C0-B7-A1-B2-C3", "b2-c3"),
-        ("00c0.b7a1.b2c3", "b7a1"),
-        ("00c0-b7a1-b2c3", "b7a1"),
-        ("00C0B7-A1B2C3", "a1b2c3"),
-        ("00 c0 b7 a1 b2 c3", "a1 b2"),
-        ("card00C0B7A1B2C3", "a1b2c3"),
-        ("MAC: 001122334455", "001122334455"),
-        ("0011.2233.4455", "2233"),
-        ("gw 10.9.2.4.", "10.9"),
-        ("10.9.2.4-10.9.2.7", "10.9"),
-        ("010.009.002.004", "009"),
-        ("ip10.9.2.4", "10.9"),
-        ("81.20.30.40", "81.20"),
-        ("ip-10-1-2-3", "10-1-2-3"),
-        ("addr:fe80::2c0:b7ff:fea1:b2c3%eth0", "b7ff"),
-        ("2a02:1210:0:0:0:0:0:7", "1210"),
-        ("line one\nJane Doe\nline three", "doe"),
-        ("Jané Doe".encode("utf-16-le"), "d\0o\0e"),
-        ("Jané".encode("latin-1"), "jan"),
-        ("SN QS1234567890", "1234"),
-        ("SN 98765432101", "9876"),
-        ("SN XX00001234", "1234"),
-        ("server 24.5.16.30", "24.5"),
-        (b"\x80\x00\x1f\x03\x00\xc0\xb7\xa1\xb2\xc3", "\xb7\xa1"),
-    ],
-)
+GONE: list[tuple[str | bytes, str]] = [
+    ("call Doe", "doe"),
+    ("JANÉ'S UPS", "jan"),
+    ("Jane plain", "jane"),
+    ("HOST-JANE-01 is up", "jane"),
+    ("at host-jane-01.dc.umbra.zz now", "umbra"),
+    ("ups1.umbra.zz", "ups1"),
+    ("UPS1.Umbra-Corp.Example", "corp"),
+    ("the Umbra company", "umbra"),
+    ("jdoe logged in", "jdoe"),
+    ("JaneDoe", "doe"),
+    ("jane_doe", "doe"),
+    ("tel +41 (44) 6681800", "668"),
+    ("zrh5-r2", "zrh5"),
+    ("somebody@else.where", "somebody"),
+    ("http://admin:pw@fileserver/x", "pw"),
+    ("http://fileserver/x", "fileserver"),
+    ("smtp.another.com", "another"),
+    ("s3cret-word", "s3cret"),
+    ("mac=S3CRET-WORD;", "s3cret"),
+    ("00:c0:b7:a1:b2:c3", "a1:b2"),
+    ("0:c0:b7:a1:b2:c3 in short", "a1:b2"),
+    ("mac:00:c0:b7:a1:b2:c3", "a1:b2"),
+    ("00-C0-B7-A1-B2-C3", "b2-c3"),
+    ("00c0.b7a1.b2c3", "b7a1"),
+    ("00c0-b7a1-b2c3", "b7a1"),
+    ("00C0B7-A1B2C3", "a1b2c3"),
+    ("00 c0 b7 a1 b2 c3", "a1 b2"),
+    ("card00C0B7A1B2C3", "a1b2c3"),
+    ("MAC: 001122334455", "001122334455"),
+    ("0011.2233.4455", "2233"),
+    ("gw 10.9.2.4.", "10.9"),
+    ("10.9.2.4-10.9.2.7", "10.9"),
+    ("010.009.002.004", "009"),
+    ("ip10.9.2.4", "10.9"),
+    ("81.20.30.40", "81.20"),
+    ("ip-10-1-2-3", "10-1-2-3"),
+    ("addr:fe80::2c0:b7ff:fea1:b2c3%eth0", "b7ff"),
+    ("2a02:1210:0:0:0:0:0:7", "1210"),
+    ("line one\nJane Doe\nline three", "doe"),
+    ("Jané Doe".encode("utf-16-le"), "d\0o\0e"),
+    ("Jané".encode("latin-1"), "jan"),
+    ("SN QS1234567890", "1234"),
+    ("SN 98765432101", "9876"),
+    ("SN XX00001234", "1234"),
+    ("card SN 4K7Q-99213-X, v2", "99213"),
+    ("Serial Number: 4k7q-99213-x", "99213"),
+    ("S/N: 5A1234-56789", "56789"),
+    ("serial=QX99-11-22-33-44", "qx99"),
+    ("device_serial_no=5A12.1234.77", "1234"),
+    ('{"serialNumber": "0712345"}', "12345"),
+    ("Seriennummer 07627", "7627"),
+    ("SN:07627", "7627"),
+    ("site 51.2764, 12.3690", "276"),
+    ("lat=51.276400;lon=12.369000", "369"),
+    ("latitude: 51.27", "51"),
+    ("N51 16.584 E12 22.140", "16.5"),
+    ("51°16'35.0\"N 12°22'08.4\"E", "35"),
+    ("51° 16\u2032 35\u2033", "35"),
+    ("51.2764N 12.3690E", "276"),
+    ("-33.8688 151.2093", "868"),
+    ("+51.2764+012.3690/", "369"),
+    ("@51,27641,12,36901", "276"),
+    ("password=hunter22secret", "hunter"),
+    ("password: hunter 22", "hunter"),
+    ("user=hkrause;password=a,b;c", "krause"),
+    ("user=hkrause;password=a,b", "a,b"),
+    ("pwd='two words'", "words"),
+    ("passwd=office", "office"),
+    ("snmpv3 key 0xdeadbeefcafebabe", "beef"),
+    ("privKey: Zx9qqqq", "zx9"),
+    ("ssh-rsa AAAAB3NzaC1yc2EAAAADAQ== me", "b3nza"),
+    ("Authorization: Bearer eyJhbGciOiJIUzI1", "iuz"),
+    ("-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nqqq\n-----END RSA PRIVATE KEY-----", "miie"),
+    ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz", "b3bl"),
+    ("Community: Z3bra-Gate7", "z3bra"),
+    ("server 24.5.16.30", "24.5"),
+    (b"\x80\x00\x1f\x03\x00\xc0\xb7\xa1\xb2\xc3", "\xb7\xa1"),
+]
+
+
+@pytest.mark.parametrize(("text", "gone"), GONE)
 def test_private_text_is_gone(text: str | bytes, gone: str) -> None:
     assert gone not in told(text).lower()
 
@@ -117,6 +153,15 @@ def test_private_text_is_gone(text: str | bytes, gone: str) -> None:
         "www.ietf.org",
         "1.3.6.1.4.1.318",
         "no:such:thing std::dec",
+        "Serial port RS232, serial 2.10.1234",
+        "S/N: none, SN",
+        "key: off",
+        "User name : Controller",
+        "Login failed, user alarm",
+        "12.345 23.456",
+        "230.1, 229.8, 231.0",
+        "Phase 0 deg 120 deg 240 deg",
+        "23.5 deg north 4 east 5",
     ],
 )
 def test_what_a_maker_wrote_stays(text: str) -> None:
@@ -244,6 +289,56 @@ def test_a_label_is_only_taken_out_as_a_whole() -> None:
 def test_serial_numbers_stay_where_that_is_wanted() -> None:
     one = Object("1.3.6.1.2.1.47.1.1.1.1.11.1", OCTETS, b"AB123456")
     assert one in strip(one, private=Private(keep_serials=True)).objects
+
+
+@pytest.mark.parametrize(
+    "label", ["SN 4K7Q-99213-X", "password=4K7Q-99213-X", "user: 4K7Q-99213-X"]
+)
+def test_what_one_text_gives_away_is_gone_from_all(label: str) -> None:
+    done = strip(
+        Object(f"{ACME}.1.0", OCTETS, b"4K7Q-99213-X"),
+        Object(f"{ACME}.2.0", OCTETS, label.encode()),
+        Object(f"{ACME}.3.0", OCTETS, b"card 4k7q-99213-x is up"),
+    )
+    assert [one for one in done.objects if b"99213" in str(one.value).encode()] == []
+
+
+@pytest.mark.parametrize(
+    "place", ["Markt 1 51.2764N 12.3690E", "51.2764, 12.3690", "51°16'35.0\"N 12°22'8.4\"E"]
+)
+@pytest.mark.parametrize("text", ["51.2764", "51.276400", "at 12.369", "+12,3690 deg"])
+def test_one_coordinate_of_the_place_is_gone(place: str, text: str) -> None:
+    done = strip(
+        Object("1.3.6.1.2.1.1.6.0", OCTETS, place.encode()),
+        Object(f"{ACME}.9.0", OCTETS, text.encode()),
+    )
+    assert not set("123456789") & set(str(done.objects[-1].value))
+
+
+def test_a_phone_number_is_no_serial_number() -> None:
+    done = strip(Object(f"{ACME}.9.0", OCTETS, b"tel:+493514478219"))
+    assert (done.objects[-1].value, done.guessed) == (b"tel:+000000000000", [])
+
+
+def test_an_address_in_an_index_is_gone_whatever_stands_beside_it() -> None:
+    rows = ("10.20.30.40", "10.20.30.41.161", "4.192.168.178.20", "8.8.4.4", "10.99.98.97")
+    done = strip(
+        Object(f"{ACME}.2.0", IP_ADDRESS, "10.20.30.40"),
+        *(Object(f"{ACME}.3.1.2.{row}", INTEGER, 1) for row in rows),
+        Object(f"{ACME}.4.0", OCTETS, b"gw 10.20.30.41"),
+    )
+    assert not [one.oid for one in done.objects if "10.20.30" in one.oid or "168" in one.oid]
+
+
+def test_what_is_stripped_stays_as_it_is() -> None:
+    texts = [text for text, _ in GONE]
+    once = strip(
+        *(
+            Object(f"{ACME}.9.{n}.0", OCTETS, text if isinstance(text, bytes) else text.encode())
+            for n, text in enumerate(texts)
+        )
+    ).objects
+    assert strip(*once[len(SYSTEM) :], system=once[: len(SYSTEM)]).objects == once
 
 
 def test_mount_points_lose_their_names() -> None:
