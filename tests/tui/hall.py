@@ -111,6 +111,7 @@ def points() -> list[PointOut]:
         point("bbu-r01/module/1/state", state="online"),
         point("bbu-r01/module/2/charge", 99),
         point("bbu-r01/module/2/state", state="online"),
+        point("bbu-r01/modules/redundancy", state="full"),
         point("cdu-1/loop/secondary/temperature.supply", 41.2),
         point("cdu-2/loop/secondary/temperature.supply", 47.5),
         point("cdu-1/loop/primary/temperature.supply", 21.8),

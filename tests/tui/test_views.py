@@ -97,6 +97,49 @@ def test_no_value_of_a_lost_plant_is_drawn_as_fresh():
     assert {item.shown.role for item in items} <= {"stale", "bad"}
 
 
+@pytest.mark.parametrize(
+    ("redundancy", "ready", "told"),
+    [
+        ("full", 6, "6/6 ready"),
+        ("degraded", 5, "5/6 ready"),
+        ("lost", 5, "5/6 NO SPARE"),
+        ("lost", 4, "4/6 NO SPARE"),
+        ("unknown", 5, "5/6 spare unknown"),
+        (None, 6, "6/6 spare unknown"),
+    ],
+)
+def test_modules_that_answer_each_are_counted_by_what_their_rack_says(redundancy, ready, told):
+    state = live()
+    rack = hall.site().racks[0].id
+    own = [
+        hall.point(f"{rack}/bbu/modules/count", 6),
+        hall.point(f"{rack}/bbu/modules/ready/count", ready),
+        hall.point(f"{rack}/bbu/redundancy", state=redundancy),
+    ]
+    state.points |= {point.point: point for point in own}
+    state.points = {p: o for p, o in state.points.items() if not p.startswith("bbu-r01/module")}
+    state.site.devices = [  # the module answers for itself, the shelf does not speak
+        device.model_copy(update={"place": rack} if device.kind == "bbu" else {})
+        for device in state.site.devices
+    ]
+    assert told in line(plain(overview.rows(state, ui(120, 40))), "BBU worst")
+
+
+@pytest.mark.parametrize("more", [{"state": "lost"}, {"state": None}, {"quality": "stale"}, None])
+def test_a_shelf_whose_spare_is_lost_or_not_known_is_never_called_well(more):
+    state = live()
+    del state.points["bbu-r01/modules/redundancy"]
+    if more is not None:
+        said = hall.point("bbu-r01/modules/redundancy", **{"state": "full", **more})
+        state.points[said.point] = said
+    look = plant.Plant(state.site, state, hall.NOW)
+    item = next(item for item in look.power() if item.name == "BBU worst")
+    lost = more is not None and more.get("state", "full") == "lost"
+    for text in (item.tail, *item.brief):
+        assert ("NO SPARE" if lost else "spare") in text
+        assert "ok" not in text and "ready" not in text
+
+
 def test_an_empty_list_is_called_empty_only_while_connected():
     state = State(site=hall.site())
     state.apply(Event(kind="snapshot", seq=1, status=hall.status()), hall.NOW)

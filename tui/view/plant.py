@@ -31,18 +31,20 @@ _MARGIN = Scale(0, 30, 3, 30)
 _HVDC = {240: Scale(190, 290, 204, 288), 336: Scale(260, 400, 282, 400)}  # by nominal volts
 
 _USUAL = (None, "online", "eco", "float")  # modes in which the mains carry the load
+_WELL = ("standby", "charging", "discharging", "online", "ok", "self_test")  # of a battery module
 _EACH = 4  # devices of a kind that have a line of their own
 
 
 def selection(site: SiteOut) -> list[str]:
     """Patterns of the points that the Overview needs."""
     wanted = [f"{site.id}/*", "*/feed.failover", "*/leak", "*/dew_point.margin"]
+    wanted += ["*/bbu/*count", "*/bbu/redundancy"]  # of racks whose modules answer each
     wanted += _of_ids([rack.id for rack in site.racks], ["power.active", "power.limit_share"])
     parts = {
         "ups": ["*load", "mode", "battery/charge", "battery/runtime"],
         "hvdc": ["*bus/voltage", "*load", "mode"],
         "dc_power": ["*bus/voltage", "*load", "mode"],
-        "bbu": ["*charge", "*health", "*state"],
+        "bbu": ["*charge", "*health", "*state", "*redundancy", "*modules/*count"],
         "cdu": ["*temperature.supply", "*flow", "*heat", "pump/*run"],
         "rpu": ["*temperature.supply", "*flow", "*heat", "pump/*run"],
         "weather": ["temperature*", "*humidity"],
@@ -219,16 +221,49 @@ class Plant:
         return [Item("batteries", self._lowest(charges), (), None, tail, rank=3)]
 
     def _bbu(self) -> list[Item]:
-        """The lowest charge of all shelves, and how many shelves have nothing wrong."""
+        """The lowest charge of all modules, how many are ready, and whether a spare is left."""
         found = of_kind(self.site, "bbu")
-        charges = self._all(found, "*charge", "*health")
         if not found:
             return []
-        modules = [p for p in self._all(found, "*state") if p.state is not None]
-        wrong = [p for p in modules if p.state in ("absent", "fault", "end_of_life", "replace")]
-        tail = f"{len(modules) - len(wrong)}/{len(modules)} ok" if modules else ""
-        watches = tuple(device.id for device in found)
-        return [Item("BBU worst", self._lowest(charges), watches, _CHARGE, tail, rank=3)]
+        racks = [r.id for r in self.site.racks if f"{r.id}/bbu/redundancy" in self.state.points]
+        places = {device.place for device in found} & set(racks)  # told there, not by the device
+        shelves = [f"{rack}/bbu" for rack in racks]
+        shelves += [device.id for device in found if device.place not in places]
+        counts = [self._modules(shelf) for shelf in shelves]
+        ready, total = (sum(one) for one in zip(*counts, strict=True))
+        text = f"{ready}/{total} " if total else ""
+        tail, brief = self._spare(shelves)
+        watches = (*(device.id for device in found), *shelves)
+        shown = self._lowest(self._all(found, "*charge", "*health"))
+        briefs = (f"{text}{brief}", brief) if brief else ()
+        return [Item("BBU worst", shown, watches, _CHARGE, f"{text}{tail}", "", 3, briefs)]
+
+    def _modules(self, shelf: str) -> tuple[int, int]:
+        """Modules of a shelf that are ready, and all of it."""
+        own = self._of.get(object_of(shelf), [])
+        states = [p.state for p in own if fnmatchcase(p.point, f"{shelf}/module/*/state")]
+        told = self._number(f"{shelf}/modules/count", f"{shelf}/modules/present/count")
+        total = max(len(states), told or 0)
+        ready = self._number(f"{shelf}/modules/ready/count")
+        return sum(s in _WELL for s in states) if ready is None else ready, total
+
+    def _number(self, *points: str) -> int | None:
+        """The first of these that has a value that is not stale."""
+        known = (self.state.points.get(point) for point in points)
+        fresh = (p for p in known if p is not None and p.value is not None and not self.stale(p))
+        return next((int(point.value or 0) for point in fresh), None)
+
+    def _spare(self, shelves: Sequence[str]) -> tuple[str, str]:
+        """Whether every shelf has a module to spare, and the same in short."""
+        states = set()
+        for shelf in shelves:
+            points = (f"{shelf}/redundancy", f"{shelf}/modules/redundancy")
+            told = next((self.state.points[p] for p in points if p in self.state.points), None)
+            states.add(told.state if told is not None and not self.stale(told) else None)
+        if "lost" in states:
+            return "NO SPARE", "NO SPARE"
+        unknown = not states <= {"full", "degraded", "none"}
+        return ("spare unknown", "spare ?") if unknown else ("ready", "")
 
     def _known(self, metric: str) -> bool:
         point = self.state.points.get(f"{self.site.id}/{metric}")
