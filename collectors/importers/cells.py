@@ -43,6 +43,14 @@ _LOW_FIRST = (
     r"cdab|dcba|swap|little|\ble\b|low word first|lsw|lo-?hi|low first|低位在前|低字在前|小端"
 )
 _HIGH_FIRST = r"abcd|badc|big|\bbe\b|high word first|msw|hi-?lo|high first|高位在前|高字在前|大端"
+_SAID_LOW_FIRST = (  # in a remark, where `big` and `swap` may be of anything
+    r"cdab|dcba|low(?:er)? word first|lsw first|little[- ]endian|低位在前|低字在前|低16位在前|小端"
+    r"|niederwertig\w* (?:wort|register) zuerst"
+)
+_SAID_HIGH_FIRST = (
+    r"abcd|badc|high(?:er)? word first|msw first|big[- ]endian|高位在前|高字在前|高16位在前|大端"
+    r"|höherwertig\w* (?:wort|register) zuerst"
+)
 _BYTES = r"badc|dcba"
 _STATE = re.compile(
     r"(?:^|[,;/|\n\s、。])\s*(0x[0-9a-f]+|\d+)\s*(?:[=:→]|[-–](?=\s*\D))\s*", re.IGNORECASE
@@ -260,6 +268,14 @@ def order(text: str) -> tuple[str, str]:
     if re.search(_LOW_FIRST, plain):
         return "little", byte_order
     return ("big" if re.search(_HIGH_FIRST, plain) else ""), byte_order
+
+
+def order_said(text: str) -> str:
+    """The word order that a remark tells on the side; empty where it speaks of other things."""
+    plain = _plain(text)
+    if re.search(_SAID_LOW_FIRST, plain):
+        return "little"
+    return "big" if re.search(_SAID_HIGH_FIRST, plain) else ""
 
 
 def states(text: str) -> dict[int, str]:

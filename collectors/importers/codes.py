@@ -47,6 +47,26 @@ _LABELS: Mapping[str, Mapping[str, str]] = {  # metric -> code -> what else it i
     "cooling.mode": {},
     "state": {},
 }
+_TELLING: Mapping[str, tuple[tuple[str, str], ...]] = {  # metric -> (in a label, code), in order
+    "leak": (
+        (r"break|broke|cut\b|open circuit|fault|fail|error|bruch|defekt|断|故障", "fault"),
+        (r"\bno\b|\bnot?\b|kein|normal|\bok\b|\bdry\b|trocken|正常|无|未", "dry"),
+        (r"leak|\bwet\b|leck|detect|feucht|nass|漏", "wet"),
+    ),
+    "run": (
+        (r"fault|fail|error|alarm|trip|störung|stoerung|故障|报警", "fault"),
+        (r"stand ?by|ready|bereit|待机|备用", "standby"),
+        (r"service|maint|wartung|检修|维护", "maintenance"),
+        (r"not running|\bstop|\boff\b|\baus\b|idle|停|关", "stopped"),
+        (r"\brun|\bon\b|\bein\b|betrieb|运行|开", "running"),
+    ),
+    "alarm": (
+        (r"\bno\b|kein|normal|\bok\b|inactive|cleared|正常|无", "inactive"),
+        (r"warn|minor|prealarm|pre alarm|预警|\bhigh$|\blow$", "warning"),
+        (r"alarm|fault|fail|error|trip|active|störung|stoerung|告警|报警|故障|异常", "active"),
+        (r"critical|major|too (?:high|low)", "active"),
+    ),
+}
 _BY_WORD = (  # words of a name -> metric, tried before all others
     ({"leak", "leakage"}, "leak"),
     ({"alarm", "fault", "failure", "error", "warning", "trip"}, "alarm"),
@@ -94,7 +114,7 @@ def of_labels(name: str, labels: Mapping[int, str]) -> str:
     """The metric that these labels are codes of; empty where none has them all."""
     words = set(split(name))
     by_name = [metric for some, metric in _BY_WORD if some & words]
-    for metric in by_name or _SPEAKING:
+    for metric in (*by_name, *_SPEAKING, "run"):
         if all(_code(label, metric) is not None for label in labels.values()):
             return metric
     return ""
@@ -136,4 +156,5 @@ def _code(label: str, metric: str) -> str | None:
     for code, others in _LABELS.get(metric, {}).items():
         if plain in others.split("|"):
             return code
-    return None
+    telling = _TELLING.get(metric, ())
+    return next((code for pattern, code in telling if re.search(pattern, plain)), None)

@@ -1,15 +1,27 @@
 """A profile in the making: rows of somebody else's map, and what they still lack."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 from collectors.importers import cells
-from collectors.importers.codes import coded, said_by
-from collectors.importers.guess import by_name, component_of, fitting, guess, slug, split, unit_of
+from collectors.importers.codes import coded, of_bit, said_by
+from collectors.importers.guess import (
+    by_name,
+    component_of,
+    fitting,
+    guess,
+    named_unit,
+    slug,
+    split,
+    unit_of,
+)
+from collectors.importers.nature import OPEN_POWER, is_open
 from collectors.importers.unsaid import Unsaid
-from collectors.units import conversion
+from collectors.modbus.at import BIT_TABLES
+from collectors.units import CONVERSIONS, conversion
 from dcim.model.metric import MetricKind, registry
 
 ALARM = {0: "inactive", 1: "active"}
@@ -48,6 +60,7 @@ _WRONG = frozenset(
 )
 _WORDS = frozenset(  # what the name of a word ends with that is not 0 while something is wrong
     [
+        "abnormal",
         "alarm",
         "disconnected",
         "error",
@@ -60,6 +73,8 @@ _WORDS = frozenset(  # what the name of a word ends with that is not 0 while som
         "warnings",
     ]
 )
+_LEAK = frozenset(["leak", "leakage"])
+_LATCHED = frozenset(["sticky", "latched"])
 _ENDS = frozenset(["bits", "code", "flags", "info", "register", "status", "word"])
 _LIMITS = frozenset(["count", "limit", "max", "min", "number", "rate"])
 
@@ -109,10 +124,36 @@ class Row:
 
     def where(self) -> str:
         """For people: what the register is, in one phrase."""
-        table, address = self.at.get("table", "holding"), self.at.get("address")
+        table = self.at.get("table", "holding")
+        address = self.at.get("address") or "+".join(map(str, self.at.get("words", (0,))))
         factor = f", times {self.scale:g}" if self.scale != 1 else ""
         unit = f" {self.unit}" if self.unit else ""
-        return f"{self.name} ({self.at.get('type', 'u16')} at {table} {address}{factor}{unit})"
+        kind = "bit" if self.single else self.at.get("type", "u16")
+        return f"{self.name} ({kind} at {table} {address}{factor}{unit})"
+
+    @property
+    def single(self) -> bool:
+        """Whether it is a bit, not a number."""
+        return self.at.get("table") in BIT_TABLES or (
+            "bit" in self.at and self.at.get("width", 1) == 1
+        )
+
+    def why_open(self) -> str:
+        """Why it is no point, for people: what the map would have to tell."""
+        if self.labels:
+            told = ", ".join(f"{raw}={label}" for raw, label in self.labels.items())
+            return f"no metric has all of these states: {told}"
+        if self.single and not self.unit:
+            return "the name does not tell what a 1 means"
+        if self.unit and self.unit not in CONVERSIONS:
+            return f"the unit {self.unit!r} is not known"
+        if self.unit:
+            return f"no metric by this name in {self.unit}"
+        if {"status", "state", "mode"} & set(split(self.name)):
+            return "the map does not tell what its numbers mean"
+        if by_name(self.name) is not None:
+            return "the map gives neither unit nor scale"
+        return "neither name nor unit tell what it measures"
 
 
 @dataclass(slots=True)
@@ -138,8 +179,14 @@ class Draft:
     def suggest(self) -> None:
         """Fill in what names and units tell; flag words become alarms, one a bit."""
         rows = [part for row in self.rows for part in _split_flags(row)]
-        for row in rows:
-            _suggest(row)
+        names = {row.name for row in rows}
+        found = [row for row in rows if not row.metric]
+        for row in found:
+            _suggest(row, names)
+        metrics = {row.metric for row in rows}
+        for row in found:
+            if not row.doubtful and is_open(row.metric, set(split(row.name)), metrics):
+                row.doubtful = OPEN_POWER
         self.rows = rows
 
     def open_rows(self) -> list[Row]:
@@ -150,15 +197,15 @@ class Draft:
         """What a name tells of a scaled number, in the registry's unit, and marked as doubtful."""
         for row in self.open_rows():
             scaled = row.scale != 1 or "binary" in row.at or row.at.get("type") == "f32"
-            metric = by_name(row.name) if scaled and not row.unit else None
-            if metric is not None:
+            metric = by_name(row.name) if not (row.unit or row.labels or row.single) else None
+            if metric is not None and (scaled or metric == "frequency"):
                 row.unit = registry()[metric].unit
                 row.doubtful = f"the map gives no unit: {row.unit} assumed"
                 _suggest(row)
 
     def settle(self) -> None:
         """Leave out what stayed open; give every point a name of its own; fold like parts."""
-        self.left_out += [row.where() for row in self.open_rows()]
+        self.left_out += [f"{row.where()}: {row.why_open()}" for row in self.open_rows()]
         self.rows = _folded(_distinct([row for row in self.rows if row.metric]))
 
     def expect_plausible(self) -> None:
@@ -194,6 +241,7 @@ def answer(row: Row, text: str) -> None:
             raise ImportFault(str(error)) from None
         row.unit = unit
     row.metric = parts[0]
+    row.doubtful = "; ".join(one for one in row.doubtful.split("; ") if one != OPEN_POWER)
     given = parts[2] if len(parts) > 2 else row.component or component_of(row.name)
     row.component = "" if given == THE_DEVICE else given
 
@@ -224,31 +272,60 @@ def _answer_state(row: Row, metric: str, parts: Sequence[str]) -> None:
     row.component = "" if given == THE_DEVICE else given
 
 
-def _suggest(row: Row) -> None:
+def _suggest(row: Row, names: AbstractSet[str] = frozenset()) -> None:
+    """What name and unit tell; `names` are those of all rows."""
     if row.metric or row.labels:
         return
-    found = guess(row.name, row.unit)
+    if row.single and not row.unit:
+        row.metric, row.states = of_bit(row.name)
+        if row.metric:
+            row.component = row.component or component_of(row.name, said_by(row.metric))
+            return
+    unit, name = (row.unit, row.name) if row.unit else named_unit(row.name, names)
+    found = guess(name, unit)
     if found is None:
-        if _is_alarm_word(row):
-            row.metric = "alarm"
+        if flag := _word(row):
+            row.metric = flag
             _as_word(row)
         elif row.raw:
             row.metric, row.component = "value", row.component or component_of(row.name)
         return
     metric = registry()[found[0]]
+    if not row.unit and _contradicts(name, unit):
+        return
     try:
-        conversion(row.unit or metric.unit, metric.unit)
+        conversion(unit or metric.unit, metric.unit)
     except ValueError:
         return
+    row.unit = unit
     row.metric, row.component = found[0], row.component or found[1]
 
 
-def _is_alarm_word(row: Row) -> bool:
-    """Whether the name ends like Fan1_Error, Warning_2 or FAULT_CODE, and the row is a bare word."""
+def _contradicts(name: str, unit: str) -> bool:
+    """Whether the unit at the end of a name is not one of what the name says: current_v."""
+    said = by_name(name)
+    if not (said and unit):
+        return False
+    try:
+        conversion(fitting(unit, registry()[said].unit), registry()[said].unit)
+    except ValueError:
+        return True
+    return False
+
+
+def _word(row: Row) -> str:
+    """The flag that a bare word is which is not 0 while something is so; empty where it is none.
+
+    By what its name ends with: Fan1_Error, Warning_2, FAULT_CODE, Pan_Leakage.
+    """
     words = [word for word in split(row.name) if not word.isdecimal() and word not in _ENDS]
     bare = row.scale == 1 and not (row.offset or row.unit or "binary" in row.at)
     bare = bare and row.at.get("type", "u16")[0] == "u" and not _LIMITS & set(words)
-    return bare and bool(words) and words[-1] in _WORDS
+    if not bare or not words:
+        return ""
+    if words[-1] in _LEAK or (words[-1] == "abnormal" and _LEAK & set(words)):
+        return "alarm" if _LATCHED & set(words) else "leak"  # what was wet may be dry again
+    return "alarm" if words[-1] in _WORDS else ""
 
 
 def _as_word(row: Row, component: str = "") -> None:
@@ -270,6 +347,7 @@ def _split_flags(row: Row) -> Iterator[Row]:
         texts = {bit: row.bits[bit] for bit, found in metric_of.items() if found == metric}
         if texts:
             names = _unique({bit: slug("_".join(split(text))) for bit, text in texts.items()})
+            prefix = f"word/{prefix}" if prefix.isdecimal() else prefix
             within = row.component or ("zone" if metric == "leak" else prefix)
             component = f"{within}/{{name}}" if within else "{name}"
             yield replace(row, metric=metric, component=component, bits=names, states=states)

@@ -1,10 +1,14 @@
 """From a register's name and unit to a metric and a component, as far as they tell. Pure."""
 
 import re
+from collections.abc import Set as AbstractSet
 
+from collectors.importers.nature import finer
 from collectors.importers.words import english, unit_of
 
 __all__ = ["by_name", "component_of", "fitting", "guess", "named_unit", "slug", "split", "unit_of"]
+
+_NOTHING: AbstractSet[str] = frozenset()
 
 _NAMED_UNITS = {  # last word of a name -> unit; what may also be a phase or a part is not here
     "kw": "kW",
@@ -21,6 +25,7 @@ _NAMED_UNITS = {  # last word of a name -> unit; what may also be a phase or a p
     "amps": "A",
     "watts": "W",
     "kpa": "kPa",
+    "mpa": "MPa",
     "mbar": "mbar",
     "psi": "psi",
     "lpm": "l/min",
@@ -29,6 +34,16 @@ _NAMED_UNITS = {  # last word of a name -> unit; what may also be a phase or a p
     "celsius": "degC",
     "percent": "%",
     "pct": "%",
+    "rh": "%RH",
+    "rpm": "rpm",
+}
+_UNIT_OF_TWO_CASES = re.compile(r"(?<![A-Za-z])[kM](?:Pa|Wh|Var|VAh|Varh)(?![A-Za-z])")
+_LETTERS = {  # last letter of a name, where the name says the quantity -> unit
+    "w": ("W", frozenset(["power", "pwr", "capacity", "cooling", "heat", "load"])),
+    "v": ("V", frozenset(["voltage", "volt", "vout", "vin"])),
+    "a": ("A", frozenset(["current", "curr", "iout", "iin"])),
+    "c": ("degC", frozenset(["temp", "temperature"])),
+    "f": ("degF", frozenset(["temp", "temperature"])),
 }
 _BY_UNIT = {  # unit -> metric where nothing in the name says more
     "V": "voltage",
@@ -83,6 +98,10 @@ _BY_UNIT = {  # unit -> metric where nothing in the name says more
 _WORDS: tuple[tuple[frozenset[str], str], ...] = tuple(  # all of these in the name -> metric
     (frozenset(words.split()), metric)
     for words, metric in (
+        ("dew point", "dew_point"),
+        ("dew pt", "dew_point"),
+        ("dewpoint", "dew_point"),
+        ("dewpt", "dew_point"),
         ("state of charge", "charge"),
         ("soc", "charge"),
         ("state of health", "health"),
@@ -93,6 +112,7 @@ _WORDS: tuple[tuple[frozenset[str], str], ...] = tuple(  # all of these in the n
         ("thdv", "voltage.thd"),
         ("glycol", "glycol"),
         ("humidity", "humidity"),
+        ("hum", "humidity"),
         ("conductivity", "conductivity"),
         ("ph", "acidity"),
         ("valve", "position"),
@@ -121,6 +141,7 @@ _QUANTITIES = {  # word of a name -> metric, where no unit is given
     "frequency": "frequency",
     "flow": "flow",
 }
+_UNIT_TELLS = {"dew_point": "temperature"}  # metric -> the metric its unit alone would tell
 _UNITLESS = frozenset(["power_factor", "acidity", "conductivity", "speed"])
 _SAID = frozenset(  # words that the metric already says
     [
@@ -169,17 +190,40 @@ _SAID = frozenset(  # words that the metric already says
         "soh",
     ]
 )
-_SAID_BY_NAME = _SAID | _NAMED_UNITS.keys()
+_TYPES = frozenset(  # words of a name that tell how its number is written
+    [
+        *("float", "real", "double", "int", "uint", "sint", "dint", "udint", "word", "dword"),
+        *("signed", "unsigned", "integer", "abcd", "cdab", "badc", "dcba"),
+    ]
+)
+_SAID_BY_NAME = _SAID | _NAMED_UNITS.keys() | _TYPES | {"pwr", "press", "hum", "pct"}
+_SAID_BY = {  # metric -> words of a name that it says, and no other metric does
+    "dew_point": frozenset(["dew", "point", "pt", "dewpoint", "dewpt"]),
+    "temperature.difference": frozenset(["difference", "delta", "diff"]),
+}
+_DEW = frozenset(["dew", "dewpoint"])
+_DIFFERENCE = frozenset(["margin", "distance", "approach", "difference", "delta", "gap"])
 _ENDS = ("inlet", "outlet", "supply", "return", "setpoint")
 _ENDED = frozenset(["temperature", "pressure"])
 _PHASE = {"a": "L1", "b": "L2", "c": "L3", "ab": "L1-L2", "cb": "L2-L3", "ac": "L3-L1"}
 _PART = {"psu": "module", "bbu": "module", "cbu": "module", "batt": "battery"}
 
 
-def named_unit(name: str) -> str:
-    """The unit that a name ends with (`power_kw`); empty where it has none."""
+def named_unit(name: str, names: AbstractSet[str] = _NOTHING) -> tuple[str, str]:
+    """(unit, name without it) where a name ends with one (`power_kw`); else ("", name).
+
+    A single letter is none where `names` has another letter in its place: current_a, current_b.
+    """
     words = split(name)
-    return _NAMED_UNITS.get(words[-1], "") if len(words) > 1 else ""
+    if len(words) < 2:
+        return "", name
+    unit, quantity = _LETTERS.get(words[-1], ("", _NOTHING))
+    if not unit:
+        return _NAMED_UNITS.get(words[-1], ""), name  # no part of a component: stays
+    others = {one[-1] for one in names if one[:-1] == name[:-1] and one != name}
+    if not quantity & set(words) or any(letter.isalpha() for letter in others):
+        return "", name
+    return unit, name[:-1].rstrip("_ -")
 
 
 def fitting(unit: str, wanted: str) -> str:
@@ -190,6 +234,7 @@ def fitting(unit: str, wanted: str) -> str:
 def split(name: str) -> list[str]:
     """The words of a name, lower case; numbers are words of their own."""
     plain = re.sub(r"\([^)]*0x[^)]*\)", "", english(name))  # (0x80 of the BBU)
+    plain = _UNIT_OF_TWO_CASES.sub(lambda match: match[0].lower(), plain)
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", plain)
     return [part.lower() for part in re.findall(r"[A-Za-z]+|\d+", spaced)]
 
@@ -199,24 +244,33 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "_", text.lower()).strip("_-") or "x"
 
 
-def guess(name: str, unit: str) -> tuple[str, str] | None:
-    """(metric, component), or None where neither unit nor name tells."""
+def guess(name: str, unit: str, more: str = "") -> tuple[str, str] | None:
+    """(metric, component), or None where neither unit nor name tells; `more` is said beside it."""
     words = split(re.sub(r"(?<![A-Za-z])(AC|DC)(?![A-Za-z])", "", name))  # no phase pair a-c
+    if _DEW & set(words) and _DIFFERENCE & set(words):
+        return ("dew_point.margin", "") if unit == "K" else None  # a difference in degC: not sure
     metric = _metric(words, unit)
     if metric is None:
         return None
+    if metric == "dew_point" and "setpoint" in words:
+        metric = "temperature"
+    said = _SAID_BY_NAME | _SAID_BY.get(metric, _NOTHING)
     if metric in _ENDED and "setpoint" in words:
         words.remove("setpoint")
-        return f"{metric}.setpoint", _component(words, _SAID_BY_NAME)
+        return f"{metric}.setpoint", _component(words, said)
     if metric in _ENDED and (end := next((w for w in words if w in _ENDS[:4]), "")):
         metric = f"{metric}.{end}"
         words.remove(end)
-    return metric, _component(words, _SAID_BY_NAME)
+    return finer(metric, _component(words, said), set(words) | set(split(f"{name} {more}")))
 
 
 def by_name(name: str) -> str | None:
-    """The metric that one word of a name stands for."""
-    return next((_QUANTITIES[word] for word in split(name) if word in _QUANTITIES), None)
+    """The metric that the words of a name stand for, without a unit."""
+    words = split(name)
+    metric = next((_QUANTITIES[word] for word in words if word in _QUANTITIES), None)
+    if {"dew", "point"} <= set(words):
+        return "dew_point"
+    return finer(metric, "", set(words))[0] if metric else None
 
 
 def component_of(name: str, drop: tuple[str, ...] = ()) -> str:
@@ -230,7 +284,7 @@ def _metric(words: list[str], unit: str) -> str | None:
     for needed, metric in _WORDS:
         if not needed <= have:
             continue
-        fits = unit == "%" or by_unit == metric
+        fits = unit == "%" or by_unit == _UNIT_TELLS.get(metric, metric)
         if fits or (not unit and metric in _UNITLESS):
             return metric
     return by_unit

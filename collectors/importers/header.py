@@ -20,12 +20,12 @@ _NAMES: Mapping[str, str] = {  # column -> what vendors call it, after `_plain`
     "table": "table|function|function code|func|fc|modbus function|register type|object type"
     "|read function|area|memory area|funktion|funktionscode|registertyp|功能码|功能|读功能码"
     "|寄存器类型|区域",
-    "type": "type|data type|datatype|format|data format|datentyp|typ|数据类型|类型|数据格式|格式",
+    "type": "type|data type|datatype|format|fmt|dtype|data fmt|data format|datentyp|typ|数据类型|类型|数据格式|格式",
     "signed": "signed|sign|signedness|signed unsigned|vorzeichen|符号|有无符号|有符号",
     "length": "length|len|size|words|word count|registers count|no of registers"
     "|number of registers|register count|quantity|qty|count|laenge|länge|anzahl|anzahl register"
     "|长度|数量|寄存器数量|寄存器个数|寄存器长度|数据长度|字数|bits|bytes",
-    "scale": "scale|scaling|scale factor|scaling factor|factor|multiplier|resolution|coefficient"
+    "scale": "scale|scaling|scal|scale factor|scaling factor|factor|multiplier|mult|resolution|res|resol|coefficient"
     "|gain|ratio|faktor|skalierung|auflösung|aufloesung|step|倍率|系数|比例|比例系数|精度|分辨率|缩放"
     "|缩放系数|比例因子",
     "divisor": "divisor|divider|divide by|teiler|除数",
@@ -97,11 +97,19 @@ def _sheet(header: list[str], rows: list[tuple[int, list[str]]], delimiter: str)
         elif title:
             unused.append(title)
     lines = tuple(
-        (number, dict(zip(header, cells, strict=False)))
+        (number, dict(zip(header, _whole(cells, header, delimiter), strict=False)))
         for number, cells in rows
         if any(cells) and cells[: len(header)] != header  # a page break repeats the header
     )
     return Sheet(titles, tuple(unused), lines, delimiter in ";\t")
+
+
+def _whole(cells: list[str], header: list[str], delimiter: str) -> list[str]:
+    """With an unquoted `0=off; 1=on` of the last column in one piece again."""
+    last = len(header) - 1
+    if len(cells) <= len(header) or not header[last]:
+        return cells
+    return [*cells[:last], f"{delimiter} ".join(cells[last:]).rstrip(f"{delimiter} ")]
 
 
 def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:

@@ -91,7 +91,7 @@ def complete(draft: Draft, answers: Answers) -> None:
     for row in list(draft.rows):
         row.unit = answers.units.get(row.unit, row.unit)
         if _answer_to(row.name, answers.registers) == LEFT_OUT:
-            draft.left_out.append(row.where())
+            draft.left_out.append(f"{row.where()}: as told")
             draft.rows.remove(row)
             continue
         if row.metric and not row.guessed:

@@ -1,6 +1,7 @@
 """What a line of a register table measures: metric, component, codes. Pure."""
 
 import re
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 
@@ -13,18 +14,13 @@ from collectors.modbus.checks import never
 from collectors.units import CONVERSIONS, conversion
 from dcim.model.metric import registry
 
-_LOOPS = {"tcs": "secondary", "secondary": "secondary", "fws": "primary", "primary": "primary"}
-_FINER = (  # metric by unit, word of the name -> metric
-    ("share", "speed", "speed.share"),
-    ("share", "level", "level"),
-    ("share", "load", "load"),
-    ("power.active", "cooling", "cooling.power"),
-    ("power.active", "heat", "heat"),
-    ("energy.active", "heat", "energy.heat"),
-    ("energy.active", "thermal", "energy.heat"),
-    ("energy.active", "cooling", "energy.heat"),
-)
-_FINER_SAID = frozenset(["level", "cooling", "heat", "thermal", "load", "capacity", "power"])
+_LOOPS = {
+    **dict.fromkeys(("tcs", "secondary", "sec"), "secondary"),
+    **dict.fromkeys(("fws", "primary", "prim", "pri"), "primary"),
+}
+_OF_A_LOOP = frozenset(
+    f"{metric}.{end}" for metric in ("temperature", "pressure") for end in ("supply", "return")
+) | {"flow"}
 _OF_NUMBERS = frozenset(["type", "scale", "factors"])  # doubts that states and flags do not have
 _NO_VALUE = frozenset([0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
 _LOOP_WORDS = frozenset(["side", "loop", "circuit", "water", "facility", "rack"])
@@ -124,27 +120,18 @@ def _quantity(line: Line, row: Row) -> None:
     words = set(split(f"{row.name} {line.get('description')}"))
     if row.unit == "m3/h" and not words & {"air", "fan"}:
         row.unit = "m3/h liquid"
-    found = guess(row.name, row.unit)
+    found = guess(row.name, row.unit, line.get("description"))
     if row.unit == "K" and words & {"difference", "delta", "dt"}:
         found = "temperature.difference", ""
     if found is None and line.get("description"):
         found = guess(line.get("description"), row.unit)
     if found is None:
         return
-    row.metric, component = _finer(*found, words)
+    row.metric, component = found
     if "differential" in component or (row.metric == "pressure" and {"dp", "differential"} & words):
         row.metric = "pressure.differential"
         component = component.replace("differential", "").replace("dp", "").strip("/_")
     row.component = row.component or _loop(component)
-
-
-def _finer(metric: str, component: str, words: set[str]) -> tuple[str, str]:
-    """What the words of plant makers tell beyond the unit: the level, the cooling power."""
-    for general, word, finer in _FINER:
-        if metric == general and word in words:
-            kept = [part for part in re.split(r"[_/]", component) if part not in _FINER_SAID]
-            return finer, re.sub(r"_(\d+)(?=_|$)", r"/\1", "_".join(kept))
-    return metric, component
 
 
 def _single(row: Row) -> bool:
@@ -158,6 +145,21 @@ def _loop(component: str) -> str:
     side = {_LOOPS[word] for word in words if word in _LOOPS}
     rest = [word for word in words if word not in _LOOPS and word not in _LOOP_WORDS]
     return f"loop/{side.pop()}" if len(side) == 1 and not rest else component
+
+
+def one_loop(rows: Sequence[Row]) -> list[str]:
+    """Supply, return and flow of no loop are of the one that the table speaks of, and said so."""
+    loops = {row.component for row in rows if row.component.startswith("loop/")}
+    bare = [row for row in rows if row.guessed and not row.component and row.metric in _OF_A_LOOP]
+    if len(loops) != 1 or not bare:
+        return []
+    loop = loops.pop()
+    taken = {row.metric for row in rows if row.component == loop}
+    moved = [row for row in bare if row.metric not in taken]
+    for row in moved:
+        row.component = loop
+    names = ", ".join(row.name for row in moved)
+    return [f"assumed: {loop}, the only loop of the table, for {names}"] if moved else []
 
 
 def check(line: Line, row: Row) -> None:

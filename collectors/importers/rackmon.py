@@ -30,7 +30,8 @@ def read(data: Mapping[str, Any], source: str) -> Draft:
             at = {"address": register["begin"], "type": "string", "length": register["length"]}
             draft.inventory.append({"name": slug("_".join(split(register["name"]))), "at": at})
         elif register["length"] not in (1, 2, 4):
-            draft.left_out.append(f"{register['name']} (raw at holding {register['begin']})")
+            where = f"{register['length']} registers at holding {register['begin']}"
+            draft.left_out.append(f"{register['name']} ({where}): no number, and no text")
         else:
             draft.rows.append(_row(register))
     return draft

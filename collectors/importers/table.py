@@ -10,10 +10,11 @@ from pathlib import Path
 
 from collectors.importers import cells, unsaid
 from collectors.importers.draft import Draft, ImportFault, Row
-from collectors.importers.guess import component_of
+from collectors.importers.guess import component_of, split
 from collectors.importers.header import Sheet, sheet_of, title_hint
 from collectors.importers.line import Line
-from collectors.importers.meaning import check, meaning
+from collectors.importers.meaning import check, meaning, one_loop
+from collectors.importers.nature import OPEN_POWER, is_open
 from collectors.modbus.at import BIT_TABLES, WORDS, At
 from collectors.modbus.checks import overlapping
 
@@ -81,12 +82,14 @@ class _Table:
         if faults:
             raise ImportFault("\n".join(faults))
         rows = [(line, row) for line, row in pairs if row is not None]
+        self._powers(rows)
         self._ask(rows)
         for line, row in rows:
             row.doubtful = "; ".join(
                 _DOUBTS[key] for key in _DOUBTS if key in line.doubts and key in self._unsaid
             )
         draft.rows = [row for _, row in rows]
+        draft.remarks += one_loop(draft.rows)
         draft.unsaid = list(self._unsaid.values())
         if self._sheet.unused:
             draft.remarks.append(f"columns not used: {', '.join(self._sheet.unused)}")
@@ -144,13 +147,24 @@ class _Table:
             if value == "doubtful" and key in _QUESTIONS:
                 self._unsaid[key] = _QUESTIONS[key](0, "")
 
+    def _powers(self, rows: list[tuple[Line, Row]]) -> None:
+        """Powers that may be of heat: as told, or open."""
+        metrics = {row.metric for _, row in rows}
+        told = {"heat": "heat", "cooling": "cooling.power"}.get(self._told.get("power", ""))
+        for line, row in rows:
+            words = set(split(f"{row.name} {line.get('description')}"))
+            if row.guessed and is_open(row.metric, words, metrics):
+                line.doubts.add("power")
+                row.metric = told or row.metric
+
     # --- line by line ---
 
     def _row(self, line: Line, draft: Draft) -> Row | None:
         name = " ".join((line.get("name") or line.get("description")).split())
         access = line.get("access").lower()
         if _SPARE.match(name) or access in _WRITE_ONLY:
-            draft.left_out.append(f"{name} ({line.get('address')})")
+            reason = "can only be written" if access in _WRITE_ONLY else "a spare"
+            draft.left_out.append(f"{name} ({line.get('address')}): {reason}")
             return None
         at = self._at(line)
         row = Row(name or f"register {line.get('address')}", at)
@@ -195,6 +209,8 @@ class _Table:
         word_order, byte_order = line.take("word_order", cells.order, ("", ""))
         byte_order = line.get("byte_order").lower() or byte_order or kind.byte_order
         word_order = word_order or kind.word_order
+        remarks = " ".join((line.get("name"), line.get("description"), line.get("note")))
+        word_order = word_order or cells.order_said(remarks)
         if WORDS.get(kind.type, 1) > 1 and not word_order:
             line.doubts.add("word_order")
             word_order = self._told.get("word_order", "big")
@@ -286,12 +302,14 @@ _DOUBTS = {
     "scale": "the map gives no scale: 1 assumed",
     "factors": "the map's scale may divide: times assumed",
     "word_order": "the map gives no word order: high word first assumed",
+    "power": OPEN_POWER,
 }
 _QUESTIONS: Mapping[str, Callable[[int, str], unsaid.Unsaid]] = {
     "type": unsaid.no_type,
     "scale": unsaid.no_scale,
     "factors": unsaid.factors,
     "word_order": unsaid.no_word_order,
+    "power": unsaid.open_power,
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from collectors.importers.draft import Draft, ImportFault, Row
-from collectors.importers.guess import named_unit, slug
+from collectors.importers.guess import slug
 from collectors.importers.unsaid import one_of_devices
 
 _TABLES = {
@@ -80,7 +80,7 @@ def read(
             draft.rows.append(row)
         elif device == wanted:
             kind = field.get("data_type") or field.get("type") or "no type"
-            draft.left_out.append(f"{field.get('name')}: {kind}")
+            draft.left_out.append(f"{field.get('name')}: {kind} is no number that a profile has")
         else:
             draft.left_out.append(f"{field.get('name')}: of another device, {device}")
     return draft
@@ -144,8 +144,7 @@ def _row(table: str, field: Mapping[str, Any], order: str) -> Row | None:
         at["bit"] = field["bit"]
     if said in _BYTES:
         at |= {"bit": _BYTES[said], "width": 8}
-    unit = named_unit(field["name"])
-    return Row(field["name"], at, unit=unit, scale=float(field.get("scale") or 1.0))
+    return Row(field["name"], at, scale=float(field.get("scale") or 1.0))
 
 
 def _seconds(text: str) -> float:

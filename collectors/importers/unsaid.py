@@ -95,3 +95,18 @@ def no_word_order(count: int, example: str) -> Unsaid:
         "doubtful",
         f"high word first in {count} long numbers: marked doubtful",
     )
+
+
+def open_power(count: int, example: str) -> Unsaid:
+    return Unsaid(
+        "power",
+        f"Powers of a plant with coolant: {count} ({example}). What are they?",
+        {
+            "electrical": "what the device takes from the mains",
+            "heat": "heat carried by the coolant",
+            "cooling": "the cooling it gives",
+            "doubtful": "nobody knows: electrical, doubtful",
+        },
+        "doubtful",
+        f"electrical power in {count} numbers that may be heat: marked doubtful",
+    )

@@ -48,6 +48,7 @@ _CASELESS = {
 _ENGLISH = {  # Chinese and German as plant makers write it; the longest word first
     "电导率": "conductivity",
     "循环泵": "pump",
+    "堵塞": "clogged",
     "补液泵": "makeup pump",
     "补水泵": "makeup pump",
     "电动阀": "valve",
@@ -56,14 +57,31 @@ _ENGLISH = {  # Chinese and German as plant makers write it; the longest word fi
     "二次侧": "secondary",
     "一次侧": "primary",
     "设定值": "setpoint",
+    "露点温度": "dew point",
     "制冷量": "cooling power",
+    "制冷": "cooling",
+    "供冷量": "cooling power",
+    "供冷": "cooling",
+    "冷负荷": "cooling load",
+    "冷量": "cooling",
+    "热负荷": "heat load",
+    "散热量": "heat",
+    "制热量": "heat",
+    "加热": "heater",
+    "换热器": "exchanger",
+    "热功率": "heat power",
+    "耗电": "electric consumption",
+    "用电": "electric consumption",
+    "电功率": "electric power",
     "换热量": "heat",
+    "换热": "heat",
     "热量": "heat",
     "set point": "setpoint",
     "水泵": "pump",
     "风机": "fan",
     "风扇": "fan",
     "阀门": "valve",
+    "阀位": "valve position",
     "开度": "position",
     "二次": "secondary",
     "一次": "primary",
@@ -112,6 +130,33 @@ _ENGLISH = {  # Chinese and German as plant makers write it; the longest word fi
     "泵": "pump",
     "阀": "valve",
     "alarmwort": "alarm word",
+    "taupunktabstand": "dew point margin",
+    "taupunkttemperatur": "dew point",
+    "taupunkt": "dew point",
+    "kälteleistung": "cooling power",
+    "kältemenge": "cooling",
+    "kältebedarf": "cooling load",
+    "kälte": "cooling",
+    "abwärme": "heat",
+    "wärmetauscher": "exchanger",
+    "wärmestrom": "heat",
+    "wärmelast": "heat load",
+    "heizleistung": "heating power",
+    "thermische": "thermal",
+    "elektrische": "electric",
+    "leistungsaufnahme": "power consumption",
+    "ventilstellung": "valve position",
+    "ventilöffnung": "valve position",
+    "stellgrad": "position",
+    "öffnungsgrad": "position",
+    "betriebszustand": "run state",
+    "betriebsstatus": "run state",
+    "betriebsart": "mode",
+    "zustand": "state",
+    "sammelstörung": "common fault",
+    "verschmutzt": "clogged",
+    "ventilator": "fan",
+    r"boden\b": "floor",
     "wärmemenge": "heat",
     "wärme": "heat",
     r"energie\b": "energy",
@@ -167,7 +212,14 @@ def english(name: str) -> str:
     text = _NUMBERED.sub(lambda match: f"#{match[1]} ", text) if chinese else text
     for word, ours in _ENGLISH.items():
         if word[:1].isascii() or chinese:
-            text = re.sub(word, f" {ours} ", text, flags=re.IGNORECASE)
+            text = re.sub(_spelled(word), f" {ours} ", text, flags=re.IGNORECASE)
     text = re.sub(r"#(\d+)\s+(\w+)", r"\2 \1", text)  # 1号泵 is pump 1
     plain = unicodedata.normalize("NFKD", text)
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
+
+
+def _spelled(word: str) -> str:
+    """A pattern that also finds ae, oe and ue for ä, ö and ü."""
+    for letter, two in (("ä", "ae"), ("ö", "oe"), ("ü", "ue")):
+        word = word.replace(letter, f"(?:{letter}|{two})")
+    return word

@@ -15,7 +15,6 @@ from dcim.cli.interview import Registers, conventions, kind, saved
 from dcim.cli.output import Stop
 
 _HEAD = ("name", "vendor", "kind")  # what a profile cannot do without
-_MOST_SHOWN = 20
 _USUAL_BASE = 40070  # behind the marker and the common model
 _KINDS = {  # word of a name -> kind, where nobody can be asked
     "psu": "power_shelf",
@@ -166,7 +165,5 @@ def _report(draft: Draft, target: Path | None) -> None:
         typer.echo(text, err=True)
     if draft.left_out:
         typer.echo(f"left out, {len(draft.left_out)}:", err=True)
-        for text in draft.left_out[:_MOST_SHOWN]:
+        for text in draft.left_out:
             typer.echo(f"  {text}", err=True)
-        if len(draft.left_out) > _MOST_SHOWN:
-            typer.echo(f"  and {len(draft.left_out) - _MOST_SHOWN} more", err=True)

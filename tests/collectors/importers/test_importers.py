@@ -128,6 +128,55 @@ def test_telegraf_register_style(tmp_path: Path):
     assert len(draft.left_out) == 2
 
 
+def test_telegraf_coils_split_words_and_units_in_names(tmp_path: Path):
+    text = """
+[[inputs.modbus]]
+  holding_registers = [
+    { name = "energy_kwh", byte_order = "ABCD", data_type = "UINT32", address = [10, 20] },
+    { name = "heat_kw", byte_order = "ABCD", data_type = "FLOAT32", address = [2, 3] },
+    { name = "split", byte_order = "ABCD", data_type = "UINT32", address = [30, 40] },
+    { name = "what", byte_order = "AB", data_type = "STRING", address = [50, 51] },
+  ]
+  coils = [ { name = "leak", address = [3] } ]
+"""
+    profile, draft = _imported(_write(tmp_path, "telegraf.conf", text))
+    points = _by_key(profile)
+    assert points["energy.active"].at.words == (10, 20)
+    assert points["heat"].point.unit == "kW"
+    assert points["leak"].point.states == {0: "dry", 1: "wet"}
+    assert draft.left_out == [
+        "what: STRING is no number that a profile has",
+        "split (u32 at holding 30+40): neither name nor unit tell what it measures",
+    ]
+
+
+def test_rackmon_names_that_tell_unit_and_meaning(tmp_path: Path):
+    names = (
+        *("Coolant_Outlet_Pressure_kPa", "Pump_PWM_Pct", "Cooling_Capacity_W", "Board_Temp_C"),
+        *("Input_Frequency_AC", "Sticky_Internal_Leakage_Abnormal", "Rack_Pan_Leakage"),
+        *("Input_Current_V", "Fan_Current_A", "Fan_Current_B"),
+    )
+    registers = [
+        {"begin": 10 * number, "length": 1, "format": "INTEGER", "name": name}
+        for number, name in enumerate(names)
+    ]
+    file = _write(tmp_path, "r.json", {"name": "R", "probe_register": 0, "registers": registers})
+    result = CliRunner().invoke(app, ["profiles", "import", str(file), "--defaults"])
+    profile = Profile.model_validate(tomllib.loads(result.stdout))
+    assert {one.key: one.point.unit for one in profile.placed} == {
+        "coolant/pressure.outlet": "kPa",
+        "pump/duty": "%",
+        "cooling.power": "W",
+        "board/temperature": "degC",
+        "input/frequency": "Hz",
+        "sticky_internal_leakage_abnormal/alarm": None,
+        "rack_pan_leakage/leak": None,
+    }
+    assert _by_key(profile)["input/frequency"].point.doubtful
+    assert "Input_Current_V (u16 at holding 70): the map gives neither" in result.stderr
+    assert "Fan_Current_A (u16 at holding 80): " in result.stderr  # a phase, or the unit?
+
+
 def test_telegraf_request_style(tmp_path: Path):
     text = """
 [[inputs.modbus]]

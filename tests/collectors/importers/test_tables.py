@@ -196,12 +196,153 @@ async def test_every_number_of_an_imported_table_is_right(
 
 
 def test_what_the_table_leaves_open_is_said_and_doubtful(tmp_path: Path):
-    text = "address,name,unit,type\n1,Supply temperature,°C,\n2,Total power,kW,UINT32\n"
+    text = "address,name,unit,type\n1,Supply temperature,°C,\n2,Total active power,kW,UINT32\n"
     profile, draft = imported(tmp_path, text)
     assert [one.key for one in draft.unsaid] == ["addresses", "type", "scale", "word_order"]
     assert [point.doubtful for point in profile.point] == [
         "the map gives no type: u16 assumed; the map gives no scale: 1 assumed",
         "the map gives no scale: 1 assumed; the map gives no word order: high word first assumed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "key"),
+    [
+        ("Kälteleistung", "kW", "cooling.power"),
+        ("Kaelteleistung", "kW", "cooling.power"),
+        ("Wärmeleistung", "kW", "heat"),
+        ("heat_kw", "", "heat"),
+        ("AALC_Cooling_Capacity_W", "", "aalc/cooling.power"),
+        ("Cooling capacity", "W", "cooling.power"),
+        ("Thermal power", "kW", "heat"),
+        ("制冷量", "kW", "cooling.power"),
+        ("冷负荷", "kW", "cooling.power"),
+        ("换热功率", "kW", "heat"),
+        ("Kältemenge", "kWh", "energy.heat"),
+        ("Cooling pump power", "kW", "cooling_pump/power.active"),
+        ("Wirkleistung", "kW", "power.active"),
+        ("Leistungsaufnahme", "kW", "consumption/power.active"),
+        ("电加热功率", "kW", "heater/power.active"),
+        ("Taupunkt", "°C", "dew_point"),
+        ("露点温度", "°C", "dew_point"),
+        ("Dew pt", "C", "dew_point"),
+        ("Room dew point", "°F", "room/dew_point"),
+        ("Dew point margin", "K", "dew_point.margin"),
+        ("Ventilstellung", "%", "valve/position"),
+        ("Stellgrad Ventil", "%", "valve/position"),
+        ("阀门开度", "%", "valve/position"),
+        ("Ventilator Drehzahl", "%", "fan/speed.share"),
+        ("RPU_Coolant_Outlet_Pressure_kPa", "", "rpu_coolant/pressure.outlet"),
+        ("RPU_Pump_PWM_Pct", "", "rpu_pump/duty"),
+        ("MB_Hum_Pct_RH", "", "mb/humidity"),
+        ("Press supply", "bar", "pressure.supply"),
+        ("Heat load, float", "kW", "heat"),
+        ("Sec. supply temp", "°C", "loop/secondary/temperature.supply"),
+    ],
+)
+def test_what_a_name_and_its_unit_tell(tmp_path: Path, name: str, unit: str, key: str):
+    lines = f'address,name,unit,type,scale\n0,"{name}",{unit},INT16,1\n'
+    profile, _ = imported(tmp_path, lines)
+    assert [one.key for one in profile.placed] == [key]
+    assert profile.point[0].doubtful is None
+
+
+@pytest.mark.parametrize("name", ["Leistung", "Power", "Total power", "功率"])
+def test_a_power_of_a_plant_with_coolant_is_doubtful_until_somebody_tells_its_nature(
+    tmp_path: Path, name: str
+):
+    text = f"address,name,unit,type,scale\n0,Supply flow,l/min,INT16,1\n1,{name},kW,INT16,1\n"
+    profile, draft = imported(tmp_path, text, addresses="0")
+    assert [one.key for one in draft.unsaid] == ["power"]
+    assert "electrical or of heat" in (profile.point[1].doubtful or "")
+    for told, metric in (("cooling", "cooling.power"), ("electrical", "power.active")):
+        power = imported(tmp_path, text, addresses="0", power=told)[0].point[1]
+        assert (power.metric, power.doubtful) == (metric, None)
+    meter = text.replace("Supply flow,l/min", "Voltage L1,V")
+    assert imported(tmp_path, meter)[0].point[1].doubtful is None
+
+
+@pytest.mark.parametrize(
+    ("name", "states", "key", "codes"),
+    [
+        ("Leak", "0 = ok, 1 = leak, 2 = cable broken", "leak", ["dry", "wet", "fault"]),
+        ("Leckage", "0=keine Leckage;1=Leckage;2=Kabelbruch", "leak", ["dry", "wet", "fault"]),
+        ("漏液", "0:正常；1:漏液；2:断线", "leak", ["dry", "wet", "fault"]),
+        ("Betriebszustand", "0=aus; 1=ein; 2=Störung", "run", ["stopped", "running", "fault"]),
+        ("Zustand", "0=aus; 1=ein; 2=Störung", "run", ["stopped", "running", "fault"]),
+        (
+            "Filter alarm",
+            "0=normal 1=warning 2=alarm",
+            "filter/alarm",
+            ["inactive", "warning", "active"],
+        ),
+    ],
+)
+def test_states_of_three_words(tmp_path: Path, name: str, states: str, key: str, codes: list[str]):
+    profile, _ = imported(tmp_path, f'address,name,remark\n9,{name},"{states}"\n')
+    (placed,) = profile.placed
+    assert (placed.key, list(placed.point.states.values())) == (key, codes)
+
+
+def test_a_list_without_quotes_in_the_last_column_is_whole(tmp_path: Path):
+    profile, _ = imported(
+        tmp_path, "Adresse;Name;Bemerkung\n9;Betriebszustand;0=aus; 1=ein; 2=Störung\n"
+    )
+    assert profile.point[0].states == {0: "stopped", 1: "running", 2: "fault"}
+
+
+def test_short_titles_and_a_remark_tell_type_scale_and_word_order(tmp_path: Path):
+    text = (
+        "Addr,Parameter,Fmt,Res.,Unit,Note\n"
+        "1,Supply temp,S16,1/10,°C,\n"
+        "2,制冷量,U32,0.1,kW,高字在前\n"
+        "4,Heat,U32,0.1,kW,low word first\n"
+        "6,Flow,U32,0.1,l/min,not to be swapped with the one of the big pump\n"
+    )
+    profile, draft = imported(tmp_path, text, addresses="0")
+    assert draft.remarks == []
+    assert [(one.at.type, one.at.word_order, one.scale) for one in profile.point] == [
+        ("i16", "big", 0.1),
+        ("u32", "big", 0.1),
+        ("u32", "little", 0.1),
+        ("u32", "big", 0.1),
+    ]
+    assert [bool(one.doubtful) for one in profile.point] == [False, False, False, True]
+
+
+def test_parts_of_the_only_loop_stand_on_it_and_it_is_said(tmp_path: Path):
+    rows = ("Sec. supply temp,°C", "Sec. return temp,°C", "Press supply,bar", "Flow rate,l/min")
+    lines = [f"{address},{row},INT16,1" for address, row in enumerate(rows)]
+    text = "\n".join(["address,name,unit,type,scale", *lines, ""])
+    profile, draft = imported(tmp_path, text)
+    assert {one.component for one in profile.point} == {"loop/secondary"}
+    assert draft.remarks == [
+        "assumed: loop/secondary, the only loop of the table, for Press supply, Flow rate"
+    ]
+    two, draft = imported(tmp_path, text.replace("Sec. return", "Primary return"))
+    assert two.point[2].component == ""
+    assert draft.remarks == []
+
+
+def test_everything_left_out_has_a_reason(tmp_path: Path):
+    text = (
+        "address,name,unit,type,scale,states,access\n"
+        "0,Supply temperature,°C,INT16,1,,R\n"
+        "1,Reset,,,,,W\n"
+        "2,Reserve,,,,,R\n"
+        "3,Mystery,,INT16,1,,R\n"
+        "4,Thing,furlong,INT16,1,,R\n"
+        "5,Thing state,,,,0=red 1=blue,R\n"
+        "6.1,Thing bit,,BOOL,,,R\n"
+    )
+    _, draft = imported(tmp_path, text)
+    assert [one.partition("): ")[2] for one in draft.left_out] == [
+        "can only be written",
+        "a spare",
+        "neither name nor unit tell what it measures",
+        "the unit 'furlong' is not known",
+        "no metric has all of these states: 0=red, 1=blue",
+        "the name does not tell what a 1 means",
     ]
 
 
@@ -219,7 +360,9 @@ def test_flags_keep_the_component_they_are_given_and_the_doubt_of_their_word_ord
 
 
 def test_what_was_told_is_no_longer_doubtful(tmp_path: Path):
-    text = "address,name,unit,type,gain\n1,Supply temperature,°C,,10\n2,Power,kW,UINT32,100\n"
+    text = (
+        "address,name,unit,type,gain\n1,Supply temperature,°C,,10\n2,Active power,kW,UINT32,100\n"
+    )
     told = {"addresses": "1", "type": "i16", "word_order": "little", "factors": "divide"}
     profile, draft = imported(tmp_path, text, **told)
     supply, power = profile.point
