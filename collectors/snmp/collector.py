@@ -71,7 +71,7 @@ class SnmpCollector:
             transport.close()
 
     def devices_at(self, host: str) -> Sequence[str]:
-        """Devices that answer at an address, as of a second ago at most."""
+        """Devices at an address, answering or not, as of a second ago at most."""
         now = self._clock.now()
         if now - self._hosts_at > 1.0:
             self._hosts_at = now

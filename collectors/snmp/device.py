@@ -67,9 +67,11 @@ class Device:
 
     def __init__(self, target: Target, around: Surroundings) -> None:
         self.stats = Stats()
+        self.host = ""  # its numeric address, empty until it was looked up
         self._target = target
         self._around = around
         self._known: _Known | None = None
+        self._profiles = [p for p in (around.profiles.get(target.profile),) if p is not None]
         self._jobs: list[Job] = []
         self._retry_s = _FIRST_RETRY_S
         self._surveying = False
@@ -79,13 +81,8 @@ class Device:
 
     @property
     def profiles(self) -> Sequence[SnmpProfile]:
-        """Those that fit the device, none while it is away."""
-        return self._known.survey.found.profiles if self._known is not None else ()
-
-    @property
-    def host(self) -> str:
-        """Its numeric address, empty while it is away."""
-        return self._known.client.peer[0] if self._known is not None else ""
+        """Those that fit the device, also while it is away; before it is met the configured one."""
+        return self._profiles
 
     @property
     def limits(self) -> Mapping[str, Limits]:
@@ -147,6 +144,7 @@ class Device:
         """Survey the device and begin to poll; where it is silent, try again later."""
         try:
             peer = await peer_of(self._target)
+            self.host = peer[0]
             access = access_of(self._target, peer, self._around.transport)
             client = Client(self._around.transport, peer, access, self.stats)
             await client.knock()  # so that silent devices do not hold up the surveys of others
@@ -192,6 +190,7 @@ class Device:
             return
         self.stop()
         self._known = known
+        self._profiles = list(done.found.profiles)
         self._announce(known)
         self._schedule(known)
         readings = [reading for reading in done.resolved.readings if reading is not None]

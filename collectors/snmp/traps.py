@@ -34,6 +34,7 @@ _UP_TIME = "1.3.6.1.2.1.1.3.0"
 _STANDARD = "1.3.6.1.6.3.1.1.5"
 _ENTERPRISE_SPECIFIC = 6
 _TRAP_ADDRESS = "1.3.6.1.6.3.18.1.3.0"
+_SECRET = ("1.3.6.1.6.3.18.1.4.", "1.3.6.1.6.3.18.1.1.1.2.")  # snmpTrapCommunity, and its table's
 _STANDARD_HINTS = {  # SNMPv2-MIB, ENTITY-MIB, ENTITY-STATE-MIB (RFC 4268), NET-SNMP-AGENT-MIB
     f"{_STANDARD}.1": "started (cold)",
     f"{_STANDARD}.2": "started (warm)",
@@ -226,4 +227,7 @@ class TrapLog:
         seen.devices, seen.version, seen.hint = tuple(devices), version, hint
         seen.last, seen.count = now, seen.count + 1
         kept = one.varbinds[:_MOST_VARBINDS]
-        seen.varbinds = tuple((name, text_of(value)[:200]) for name, value in kept)
+        seen.varbinds = tuple(
+            (name, "***" if name.startswith(_SECRET) else text_of(value)[:200])
+            for name, value in kept
+        )

@@ -29,8 +29,10 @@ from collectors.snmp.traps import (
 from collectors.snmp.traps_limits import Budgets, Kind
 from collectors.snmp.traps_v3 import Engine, Inbox, Reply
 from collectors.snmp.usm import User
+from dcim import log as logs
 from dcim.clock import Clock
 
+_log = logs.get("traps")
 _GATHER_S = 0.02
 _MOST_ASKED = 100  # of the devices at one address, what a trap of it means
 _BUFFER_BYTES = 4 << 20
@@ -89,14 +91,12 @@ class TrapReceiver(asyncio.DatagramProtocol):
             try:
                 await self._listen(loop)
             except OSError as error:
-                host, port = self.address
-                self._log.problem = f"cannot listen on {host}:{port}: {error.strerror}"
+                self._refused(error)
                 await asyncio.sleep(_AGAIN_S)
 
     async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=self.address)
-        sock = transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        sock = await self._bound(loop)
+        transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=sock)
         self.address = transport.get_extra_info("sockname")[:2]
         self._log.listen, self._log.problem = f"{self.address[0]}:{self.address[1]}", ""
         self._transport = transport
@@ -107,6 +107,27 @@ class TrapReceiver(asyncio.DatagramProtocol):
             transport.close()
             if self._flush is not None:
                 self._flush.cancel()
+
+    async def _bound(self, loop: asyncio.AbstractEventLoop) -> socket.socket:
+        """The port, or an OSError that says why not: uvloop's own would not."""
+        found = await loop.getaddrinfo(*self.address, type=socket.SOCK_DGRAM)
+        family, kind, protocol, _, where = found[0]
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+            sock.bind(where)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def _refused(self, error: OSError) -> None:
+        host, port = self.address
+        problem = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        if problem != self._log.problem:
+            _log.warning("no traps", reason=problem)
+        self._log.problem = problem
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Take one apart; nothing a sender says gets further than the log and a poll."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from collectors.base import Credentials, Intervals, Target, parse_url
 from collectors.profile import Profile
@@ -34,6 +35,23 @@ UNKNOWN = "1.3.6.1.4.1.99999.0.7"
 MINUTES = "1.3.6.1.2.1.33.1.2.3.0"
 UPS_ENGINE = bytes.fromhex("80001f880475707321")
 LEVELS = [("", ""), ("sha", ""), ("md5", "des"), ("sha256", "aes128"), ("sha512", "aes256c")]
+
+
+UPS = SnmpProfile.model_validate(
+    {
+        "name": "ups",
+        "protocol": "snmp",
+        "kind": "ups",
+        "vendor": "Acme",
+        "evidence": "synthetic",
+        "sources": ["SNMPv2-MIB"],
+        "identify": {"tables": ["1.3.6.1.2.1.1.8"]},
+        "point": [
+            {"at": "1.3.6.1.2.1.1.8.0", "metric": "time.running", "unit": "s", "scale": 0.01}
+        ],
+        "trap": [{"oid": ON_BATTERY, "hint": "on battery"}],
+    }
+)
 
 
 class Desk:
@@ -181,6 +199,57 @@ async def test_a_v2c_inform_is_answered(receiving: Receiving) -> None:
     assert log.informs == 1
 
 
+async def test_the_community_that_a_proxy_adds_is_not_shown(receiving: Receiving) -> None:
+    """RFC 3584 section 3.1: snmpTrapCommunity.0."""
+    one, log, _ = receiving
+    community = ["1.3.6.1.6.3.18.1.4.0", "s", "not-for-viewers"]
+    where = f"127.0.0.1:{one.address[1]}"
+    await netsnmp.run("snmptrap", "-v2c", "-c", "any", where, "", ON_BATTERY, *community)
+    await until(lambda: log.received == 1)
+    (seen,) = log.kinds.values()
+    assert seen.varbinds == (("1.3.6.1.6.3.18.1.4.0", "***"),)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_port_that_is_not_to_be_had_says_why(loop: str, tmp_path: Path) -> None:
+    log = TrapLog()
+
+    async def refused(where: tuple[str, int]) -> None:
+        one = TrapReceiver(where, [], Desk(), log, ManualClock(), tmp_path / "engine.json")
+        task = asyncio.create_task(one.run())
+        await until(lambda: bool(log.problem))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    factory = pytest.importorskip(loop).new_event_loop
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as busy, capture_logs() as lines:
+        busy.bind(("127.0.0.1", 0))
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(refused(busy.getsockname()))
+    assert log.problem.endswith(": Address already in use")
+    assert [(line["event"], line["reason"]) for line in lines] == [("no traps", log.problem)]
+
+
+async def test_a_trap_of_a_device_that_never_answered_is_told(sink: Sink, tmp_path: Path) -> None:
+    """It stands in the configuration with its profile; that it refuses our polls is another thing."""
+    clock, log = SystemClock(), TrapLog()
+    wheel = Wheel(clock)
+    one = Target("ups", parse_url(f"snmp://any@127.0.0.1:{netsnmp.free_port()}"), "ups")
+    collector = SnmpCollector([one], {"ups": UPS}, sink, clock, wheel, Counters())
+    receiver = TrapReceiver(
+        ("127.0.0.1", 0), [one], collector, log, clock, tmp_path / "engine.json"
+    )
+    async with asyncio.TaskGroup() as tasks, running(receiver):
+        jobs = [tasks.create_task(one) for one in (wheel.run(), collector.run())]
+        await sink.until(lambda: bool(sink.batches))
+        await snmptrap(receiver.address[1], ["-v2c", "-c", "any"])
+        await until(lambda: log.received == 1)
+        for job in jobs:
+            job.cancel()
+    (seen,) = log.kinds.values()
+    assert (seen.devices, seen.hint) == (("ups",), "on battery")
+
+
 async def test_an_unknown_trap_is_kept_and_counted_and_a_weak_hint(receiving: Receiving) -> None:
     one, log, desk = receiving
     for _ in range(2):
@@ -244,28 +313,13 @@ async def test_a_v3_trap_from_another_address_is_told_by_its_engine(receiving: R
 
 async def test_a_v3_device_is_found_by_its_engine(tmp_path: Path, sink: Sink) -> None:
     """What net-snmp's agent calls itself, in a trap from another of its addresses."""
-    ups = SnmpProfile.model_validate(
-        {
-            "name": "ups",
-            "protocol": "snmp",
-            "kind": "ups",
-            "vendor": "Acme",
-            "evidence": "synthetic",
-            "sources": ["SNMPv2-MIB"],
-            "identify": {"tables": ["1.3.6.1.2.1.1.8"]},
-            "point": [
-                {"at": "1.3.6.1.2.1.1.8.0", "metric": "time.running", "unit": "s", "scale": 0.01}
-            ],
-            "trap": [{"oid": ON_BATTERY, "hint": "on battery"}],
-        }
-    )
     clock, log = SystemClock(), TrapLog()
     wheel = Wheel(clock)
     wanted = v3_target("sha", "")
     async with netsnmp.snmpd(tmp_path, netsnmp.user_lines([("sha", "")])) as agent:
         url = parse_url(f"snmp3://{netsnmp.user_name('sha', '')}@127.0.0.1:{agent.port}")
         targets = [replace(wanted, url=url)]
-        collector = SnmpCollector(targets, {"ups": ups}, sink, clock, wheel, Counters())
+        collector = SnmpCollector(targets, {"ups": UPS}, sink, clock, wheel, Counters())
         receiver = TrapReceiver(
             ("127.0.0.1", 0), targets, collector, log, clock, tmp_path / "engine.json"
         )
@@ -277,7 +331,7 @@ async def test_a_v3_device_is_found_by_its_engine(tmp_path: Path, sink: Sink) ->
         engine = "".join(said.replace('"', " ").split())
         async with asyncio.TaskGroup() as tasks, running(receiver):
             jobs = [tasks.create_task(one) for one in (wheel.run(), collector.run())]
-            await until(lambda: bool(collector.devices_at("127.0.0.1")))
+            await until(lambda: bool(collector.devices_of(bytes.fromhex(engine))))
             sender = ["--clientaddr=127.0.0.2", *options, "-e", f"0x{engine}", "-Z", "3,1000"]
             await snmptrap(receiver.address[1], sender)
             await until(lambda: log.received == 1)
