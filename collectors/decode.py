@@ -11,6 +11,7 @@ from dcim.model.reading import Quality, Reading
 
 _GOOD = Quality.GOOD
 _new = tuple.__new__
+_OUTSIDE = " is outside "
 
 
 @dataclass(slots=True)
@@ -66,7 +67,13 @@ class Channel:
         if math.isnan(value):
             return "not a number"
         unit = self.metric.unit
-        return f"{value:g} {unit} is outside {self.low:g}..{self.high:g} {unit} (raw {raw:g})"
+        limits = f"{self.low:g}..{self.high:g} {unit}"
+        return f"{value:g} {unit}{_OUTSIDE}{limits} (raw {raw:g})"
+
+
+def outside(reading: Reading) -> bool:
+    """Whether a number came, but one that its metric cannot have."""
+    return reading.quality is Quality.BAD and _OUTSIDE in (reading.reason or "")
 
 
 class Strip:

@@ -40,6 +40,9 @@ WORDS: dict[str, int] = {  # registers of one value, by type
 }
 
 
+_WHOLE = ("u16", "u32", "u64")
+
+
 class At(Strict):
     """Where a value stands and how it is written."""
 
@@ -52,6 +55,7 @@ class At(Strict):
     length: Annotated[int, Field(ge=1, le=125)] = 1  # registers of a string
     bit: Annotated[int, Field(ge=0, le=63)] | None = None  # 0 = least significant of the value
     width: Annotated[int, Field(ge=1, le=32)] = 1  # bits of the field that starts at `bit`
+    mask: int | None = None  # bits of the value that count, all others are taken for 0
     binary: Annotated[int, Field(ge=0, le=32)] = 0  # fraction bits of a fixed-point number
     scale_at: Address | None = None  # register (same table, i16) with a power of ten
     # instead of a power of ten: what the numbers of `scale_at` stand for
@@ -67,8 +71,16 @@ class At(Strict):
             raise ValueError("`scale_by` needs `scale_at`, the register it reads")
         if self.table in BIT_TABLES and (self.type not in ("u16", "bit") or self.bit is not None):
             raise ValueError(f"the table {self.table} holds single bits: no type, no `bit`")
+        if self.table in BIT_TABLES and self.type != "bit" and "type" in self.model_fields_set:
+            raise ValueError(
+                f"found type {self.type!r}, expected none: {self.table} is single bits"
+            )
         if self.words and self.type != "string" and len(self.words) != WORDS[self.type]:
             raise ValueError(f"{self.type} has {WORDS[self.type]} words, found {len(self.words)}")
+        if self.mask is not None and (self.bit is not None or self.type not in _WHOLE):
+            raise ValueError("`mask` is of a whole u16, u32 or u64, without `bit`")
+        if self.mask is not None and not 0 < self.mask < 1 << 16 * self.size:
+            raise ValueError(f"`mask` {self.mask} is not of {16 * self.size} bits")
         if self.bit is not None:
             if self.type not in ("u16", "u32", "u64", "bit"):
                 raise ValueError(f"a bit of {self.type} makes no sense: use u16, u32 or u64")

@@ -23,7 +23,7 @@ def overlapping(placed: Iterable[Placed]) -> Iterator[str]:
     """
     owner: dict[tuple[str, int, int], Placed] = {}
     for key, at in placed:
-        for cell in _cells(at):
+        for cell, _ in cells(at):
             other, field = owner.setdefault(cell, (key, at))
             if other != key and not (_within(at, field) or _within(field, at)):
                 yield f"{key}: overlaps {other} at {cell[0]} {cell[1]}"
@@ -53,6 +53,8 @@ def raw_range(at: At) -> tuple[float, float]:
         return float("-inf"), float("inf")
     if at.type.startswith("bcd"):
         return 0, 10 ** (4 * at.size) - 1
+    if at.mask is not None:
+        return 0, at.mask
     bits = 16 * at.size
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if at.type[0] == "i" else (0, (1 << bits) - 1)
 
@@ -63,13 +65,14 @@ def empty(name: str, span: Sequence[float] | None) -> Iterator[str]:
         yield f"{name}: the range {span[0]:g}..{span[1]:g} is empty"
 
 
-def _cells(at: At) -> Iterator[tuple[str, int, int]]:
-    """Every (table, address, bit) a value covers."""
+def cells(at: At) -> Iterator[tuple[tuple[str, int, int], int]]:
+    """Every (table, address, bit) a value covers, and which bit of the value that is."""
     for number, address in enumerate(_most_significant_first(at)):
         for bit in range(1 if at.bits_only else 16):
             position = bit + 16 * (at.size - 1 - number)
-            if at.bit is None or at.bit <= position < at.bit + at.width:
-                yield at.table, address, bit
+            within = at.bit is None or at.bit <= position < at.bit + at.width
+            if within and (at.mask is None or at.mask >> position & 1):
+                yield (at.table, address, bit), position
 
 
 def _most_significant_first(at: At) -> tuple[int, ...]:

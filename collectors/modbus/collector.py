@@ -9,8 +9,9 @@ from collectors.modbus.decode import Answer
 from collectors.modbus.device import Context, Device, identity_of, why_identified
 from collectors.modbus.endpoint import Endpoint, Script
 from collectors.modbus.frame import Read
-from collectors.modbus.identify import completed, identify, implausible, read_inventory
+from collectors.modbus.identify import completed, identify, read_inventory
 from collectors.modbus.plan import Block
+from collectors.modbus.plausible import Plausibility
 from collectors.modbus.profile import Link, Profile
 from collectors.modbus.registers import GROUPS, Registers
 from collectors.profile import Group
@@ -141,8 +142,10 @@ def _look(
     readings, outage = yield from _read_once(registers)
     why = why_identified(profile, given, inventory)
     identity = identity_of(device, profile, candidates, inventory, why)
-    doubt = implausible(profile, device, {reading.point: reading for reading in readings})
-    return ProbeResult(identity, readings, outage or doubt, plan=registers.described())
+    doubt = Plausibility(profile, device, target.override).weigh(readings)
+    if doubt is not None:
+        readings, outage = doubt.cast_on(readings), doubt.outage
+    return ProbeResult(identity, readings, outage, plan=registers.described())
 
 
 def _read_once(

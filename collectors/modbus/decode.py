@@ -87,6 +87,8 @@ def _form(at: At) -> tuple[str, Finish | None]:
     if at.bit is not None:
         bit, mask = at.bit, (1 << at.width) - 1
         steps.append(lambda raw: raw >> bit & mask)
+    if at.mask is not None:
+        steps.append(at.mask.__and__)
     return code, _chain(steps)
 
 

@@ -9,7 +9,8 @@ from collectors.modbus.connect import link_of, profile_name
 from collectors.modbus.decode import Answer
 from collectors.modbus.endpoint import Script
 from collectors.modbus.frame import Read
-from collectors.modbus.identify import completed, identify, implausible, read_inventory
+from collectors.modbus.identify import completed, identify, read_inventory
+from collectors.modbus.plausible import Doubt, Plausibility
 from collectors.modbus.profile import Link, Profile
 from collectors.modbus.registers import GROUPS, Registers, Result
 from collectors.profile import Group
@@ -63,14 +64,13 @@ class Device:
         self._spread = number * _GOLDEN % 1
         self._given = context.profiles.get(profile_name(target))
         self._link = link_of(target, self._given)
-        self._profile: Profile | None = None  # what it turned out to be
         self._registers: Registers | None = None
         self._jobs: list[Job] = []
         self._busy: set[str] = set()
         self._spell = 0  # counts outages: what was queued before one is not sent after it
         self._failures = 0
         self._quiet_until = 0.0
-        self._told: dict[str, Reading] = {}  # of points that say whether addresses are right
+        self._plausibility: Plausibility | None = None
         self._polling = False  # between first contact and a lasting outage
         endpoint.units.add(self._unit)
         endpoint.on_revival.append(self._revived)
@@ -126,27 +126,17 @@ class Device:
             results.append(result)
             if result.outage is not None and not result.alive:
                 return result.outage
-        seen = {reading.point: reading for result in results for reading in result.readings}
-        if not seen:
+        if not any(result.readings for result in results):
             return next((r.outage for r in results if r.outage), _NOTHING)
-        rules = {f"{self.target.device}/{rule.point}" for rule in profile.plausible}
-        self._told = {point: reading for point, reading in seen.items() if point in rules}
+        doubt = self._doubt([reading for result in results for reading in result.readings])
         for result in results:
-            self._publish(self._doubted(result))
+            self._publish(_doubted(result, doubt))
         self._failures = 0
         self._schedule()
         return None
 
-    def _doubted(self, result: Result) -> Result:
-        """With the doubt of first contact, for as long as what speaks for it has not changed."""
-        if self._profile is None or not self._told or not result.readings:
-            return result
-        self._told |= {r.point: r for r in result.readings if r.point in self._told}
-        doubt = implausible(self._profile, self.target.device, self._told)
-        if doubt is None:
-            self._told = {}
-            return result
-        return replace(result, outage=result.outage or doubt)
+    def _doubt(self, readings: Sequence[Reading]) -> Doubt | None:
+        return self._plausibility.weigh(readings) if self._plausibility else None
 
     def _take(
         self,
@@ -157,7 +147,7 @@ class Device:
     ) -> Registers:
         """The device is of this profile from now on."""
         target = self.target
-        self._profile = profile
+        self._plausibility = Plausibility(profile, target.device, target.override)
         self._registers = Registers(
             profile, target.device, self._unit, self._link, registry(), target.override
         )
@@ -208,7 +198,7 @@ class Device:
     def _group(self, registers: Registers, group: Group, due: float) -> Script:
         result = yield from self._poll(registers, group, due)
         self._busy.discard(group)
-        self._publish(self._doubted(result))
+        self._publish(_doubted(result, self._doubt(result.readings)))
         if result.alive:
             self._failures = 0
         elif result.outage is not None:
@@ -266,6 +256,13 @@ class Device:
         self._polling = False
         self._jobs = []
         self._quiet_until = 0.0
+
+
+def _doubted(result: Result, doubt: Doubt | None) -> Result:
+    """With the doubt cast on what was read; it says more than that some of it was refused."""
+    if doubt is None or not result.readings:
+        return result
+    return replace(result, readings=doubt.cast_on(result.readings), outage=doubt.outage)
 
 
 def why_identified(profile: Profile, given: Profile | None, inventory: Mapping[str, str]) -> str:

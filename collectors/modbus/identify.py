@@ -1,6 +1,6 @@
-"""What a device is: the identity probes of all profiles, its inventory, and first doubts."""
+"""What a device is: the identity probes of all profiles, and its inventory."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from collectors.modbus.frame import SENT_BY_UNIT, Read
 from collectors.modbus.profile import At, Profile
 from collectors.modbus.registers import NONSENSE
 from collectors.modbus.sunspec import discover, profile_of
-from dcim.model.reading import Outage, OutageKind, Quality, Reading
+from dcim.model.reading import Outage, OutageKind
 
 _NEAREST = 3  # profiles that are named where none fits
 
@@ -143,22 +143,3 @@ def read_inventory(
         elif reply.kind not in SENT_BY_UNIT | NONSENSE:
             return reply
     return found
-
-
-def implausible(profile: Profile, device: str, readings: Mapping[str, Reading]) -> Outage | None:
-    """What on first contact speaks for wrong addresses, by the profile's own rules."""
-    for rule in profile.plausible:
-        reading = readings.get(f"{device}/{rule.point}")
-        if reading is None:
-            continue
-        low, high = rule.range
-        value = reading.value
-        if reading.quality is not Quality.BAD and value is not None and low <= value <= high:
-            continue
-        said = f"{value:g}" if value is not None else reading.reason or "no value"
-        text = (
-            f"{rule.point} is {said}, expected {low:g}..{high:g}:"
-            f" another device than {profile.name}, or addresses off by one?"
-        )
-        return Outage(OutageKind.MISIDENTIFIED, text)
-    return None

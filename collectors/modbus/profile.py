@@ -33,6 +33,10 @@ Example::
     point = "input/L1/voltage"
     range = [80, 300]
 
+    [[plausible]]                 # checked always: a power is not many times V x I
+    point = "input/power.active"
+    balance = ["input/L1", "input/L2", "input/L3"]
+
     [[inventory]]
     name = "serial"
     at = { address = 401, type = "string", length = 8 }
@@ -57,6 +61,8 @@ Example::
     at = { address = 300 }
     bits = { 0 = "fan", 4 = "mains" }
     states = { 0 = "inactive", 1 = "active" }
+    rest = "alarm/unnamed"        # the bits of this word that no point names, as one: active while
+                                  # any of them is set, and `raw` is those bits
 
     [[point]]                     # a word of which nobody says what its bits mean: the alarm is
     metric = "alarm"              # active while any is set, and `raw` is the word
@@ -69,8 +75,8 @@ Example::
 Words of one value that are not neighbours: `words = [hi, ..., lo]` instead of `address`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
@@ -78,9 +84,10 @@ from pydantic import Field, model_validator
 
 from collectors import profile as base
 from collectors.modbus.at import BIT_TABLES, WORDS, At, Repeat, When
-from collectors.modbus.checks import empty, never, overlapping, repeated
+from collectors.modbus.checks import cells, empty, never, overlapping, repeated
 from collectors.profile import Strict
 from dcim.model.metric import MetricKind, registry
+from dcim.model.reading import metric_of
 
 __all__ = [
     "BIT_TABLES",
@@ -103,30 +110,43 @@ class Point(base.Point):
     at: At
     repeat: Repeat | None = None
     bits: Annotated[dict[int, str], Field(default_factory=dict)]  # bit -> {name}: one point a bit
+    rest: str = ""  # component of one more point: all bits of the word that no point names
     when: When | None = None
     other_state: str | None = None  # of every raw number that `states` does not name
 
-    @model_validator(mode="after")
-    def _places(self) -> Self:
+    def faults(self) -> Iterator[str]:
+        """All that is wrong with the point in itself."""
+        yield from super().faults()
         if self.at.type == "string":
-            raise ValueError("a text is no reading: put it into [[inventory]]")
+            yield "a text is no reading: put it into [[inventory]]"
         metric = registry().get(self.metric)
         if metric is not None and metric.kind is MetricKind.STATE:
             if not self.states:
-                raise ValueError(f"{self.metric} is a state, but no states are given")
+                yield f"{self.metric} is a state, but no states are given"
             if self.at.type[0] == "f" or self.at.type[:3] == "bcd":
-                raise ValueError(f"a state is a whole number, not {self.at.type}")
+                yield f"a state is a whole number, not {self.at.type}"
             if self.other_state is not None and self.other_state not in metric.states:
-                raise ValueError(f"{self.metric} has no state {self.other_state}")
+                yield f"{self.metric} has no state {self.other_state}"
         elif self.other_state is not None:
-            raise ValueError(f"{self.metric} is a number: `other_state` does not apply")
+            yield f"{self.metric} is a number: `other_state` does not apply"
         if self.bits and ((self.repeat and self.repeat.names) or self.at.bit is not None):
-            raise ValueError("`bits` stands alone: neither `at.bit` nor `repeat.names` with it")
+            yield "`bits` stands alone: neither `at.bit` nor `repeat.names` with it"
+        if self.rest and (not self.bits or not self.states.keys() >= {0, 1}):
+            yield "`rest` stands with `bits` and states of 0 and 1"
+        if self.bits and self.at.mask is not None:
+            yield "`bits` of a `mask` makes no sense"
+        if self.rest and self.repeat and "{index}" not in self.rest:
+            yield "`rest` of a `repeat` needs {index}"
         if self.bits and "{name}" not in self.component:
-            raise ValueError("`bits` needs {name} in the component")
+            yield "`bits` needs {name} in the component"
         if self.repeat and "{index}" not in self.component and "{name}" not in self.component:
-            raise ValueError("`repeat` needs {index} or {name} in the component")
-        return self
+            yield "`repeat` needs {index} or {name} in the component"
+        if self.bits and self.at.bits_only:
+            yield f"the table {self.at.table} holds single bits: `bits` does not apply"
+        size = 16 * self.at.size
+        for bit in self.bits:
+            if not 0 <= bit < size:
+                yield f"found bit {bit} in `bits`, expected 0..{size - 1}: {self.at.type}"
 
     def places(self) -> Iterator[tuple[str, At, At | None]]:
         """(component, where, condition) of every part, addresses as the document counts them."""
@@ -146,6 +166,11 @@ class Point(base.Point):
             for bit, label in self.bits.items():
                 placed = at.model_copy(update={"bit": bit + shift})
                 yield component.replace("{name}", label), placed, when
+            if self.rest:
+                named = sum(1 << bit + shift for bit in self.bits)
+                mask = (1 << 16 * at.size) - 1 & ~named
+                rest = self.rest.replace("{index}", index)
+                yield rest, at.model_copy(update={"mask": mask}), when
 
     def named(self) -> Iterator[str]:
         """`component/metric` of every part."""
@@ -166,6 +191,22 @@ class Placed:
     def key(self) -> str:
         """`component/metric`."""
         return f"{self.component}/{self.point.metric}" if self.component else self.point.metric
+
+    @property
+    def states(self) -> dict[int, str]:
+        """Raw -> code; of the bits that no point names, only that none is set."""
+        states = self.point.states
+        return {0: states[0]} if self.is_rest else states
+
+    @property
+    def other_state(self) -> str | None:
+        """The code of every other raw number."""
+        return self.point.states[1] if self.is_rest else self.point.other_state
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether it stands for all bits of a word that no point names."""
+        return bool(self.point.rest) and self.at.mask is not None
 
 
 class Identify(Strict):
@@ -195,10 +236,42 @@ class Identify(Strict):
 
 
 class Plausible(Strict):
-    """A point whose first value tells whether the addresses are right."""
+    """What must hold if addresses and word order are right: `range` or `balance`.
+
+    `range`: the point's first value lies in it (in the registry's unit); of a power, every value.
+    `balance`: at every poll a power is not many times V x I, summed over these components.
+    """
 
     point: str  # component/metric
-    range: tuple[float, float]  # in the registry's unit
+    range: tuple[float, float] | None = None
+    balance: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.range is None) == (not self.balance):
+            raise ValueError("either `range` or `balance`")
+        if self.balance and not self.power:
+            raise ValueError(f"`balance` is about a power.active, not {metric_of(self.point)}")
+        return self
+
+    @property
+    def power(self) -> bool:
+        """Whether the rule is about a power: these hold always, not only at first."""
+        return metric_of(self.point) == "power.active"
+
+    @cached_property
+    def measured(self) -> tuple[str, ...]:
+        """Voltage and current of every component of `balance`, in turn."""
+        return tuple(
+            f"{part}/{metric}".lstrip("/")
+            for part in self.balance
+            for metric in ("voltage", "current")
+        )
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """All the rule speaks of."""
+        return self.point, *self.measured
 
 
 class Inventory(Strict):
@@ -297,10 +370,16 @@ class Profile(base.Profile):
     @cached_property
     def placed(self) -> tuple[Placed, ...]:
         """Every point with its address on the wire, repeats and bits written out."""
-        return tuple(
+        placed = [
             Placed(point, component, self.wire(at), self.wire(when) if when else None)
             for point in self.point
             for component, at, when in point.places()
+        ]
+        if not any(point.rest for point in self.point):
+            return tuple(placed)
+        named = {cell for one in placed if not one.is_rest for cell, _ in cells(one.at)}
+        return tuple(
+            replace(one, at=_without(one.at, named)) if one.is_rest else one for one in placed
         )
 
     def wire(self, at: At) -> At:
@@ -331,8 +410,11 @@ class Profile(base.Profile):
         for number, rule in enumerate(self.plausible):
             key = f"plausible.{number}: {rule.point}"
             metric = metrics.get(rule.point)
-            if rule.point not in metrics:
-                yield f"plausible.{number}: no point {rule.point!r}"
+            for spoken in rule.points:
+                if spoken not in metrics:
+                    yield f"plausible.{number}: no point {spoken!r}"
+            if rule.range is None:
+                continue
             if rule.range[0] > rule.range[1]:
                 yield from empty(key, rule.range)
             elif metric is not None and metric.range is not None:
@@ -368,8 +450,16 @@ class Profile(base.Profile):
     def _outside(self) -> Iterator[str]:
         for placed in self.placed:
             at = placed.at
+            if at.mask == 0:
+                yield f"{placed.key}: `rest` of a word of which every bit is named"
             if min(at.addresses) < 0 or max(at.addresses) > 0xFFFF:
                 yield f"{placed.key}: address outside 0..65535 on the wire"
             if not at.bits_only and not at.words and at.size > self.link.max_registers:
                 most = self.link.max_registers
                 yield f"{placed.key}: {at.size} registers, but the device gives at most {most}"
+
+
+def _without(at: At, named: Collection[tuple[str, int, int]]) -> At:
+    """A word without the bits that have points of their own."""
+    mask = sum(1 << position for cell, position in cells(at) if cell not in named)
+    return at.model_copy(update={"mask": mask})

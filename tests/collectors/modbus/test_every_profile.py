@@ -102,12 +102,18 @@ class Device:
         whole = sum(word << 16 * place for place, word in enumerate(reversed(held)))
         if at.bit is not None:
             return (whole >> at.bit) % (1 << at.width)
+        if at.mask is not None:
+            return whole & at.mask
         if at.type[0] == "f":
             form = {2: (">I", ">f"), 4: (">Q", ">d")}[len(held)]
             (number,) = struct.unpack(form[1], struct.pack(form[0], whole))
             return float(number)
         top = 1 << 16 * len(held)
         return whole - top if at.type[0] == "i" and whole >= top // 2 else whole
+
+    def _whole(self, at: At) -> int:
+        """The number of all bits of a word."""
+        return int(self.raw(at.model_copy(update={"bit": None, "width": 1, "mask": None})))
 
     def expected(self, one: Placed) -> float | str | None:
         """The state or the value in the registry's unit; None: no good reading is due."""
@@ -117,6 +123,8 @@ class Device:
         condition = point.when
         if condition and one.when and self.raw(one.when) not in condition.values:
             return None
+        if one.is_rest:
+            return point.states[1 if raw else 0]
         if point.states:
             return point.states.get(int(raw), point.other_state)
         number = raw / (1 << one.at.binary)
@@ -130,6 +138,8 @@ class Device:
 
     def _likely(self, one: Placed, rng: random.Random) -> float:
         point, at = one.point, one.at
+        if at.mask is not None:
+            return rng.choice([0, rng.getrandbits(16 * at.size)]) & at.mask
         if point.states:
             return rng.choice(list(point.states))
         unit = registry()[point.metric].unit
@@ -153,9 +163,11 @@ class Device:
         if at.type[0] == "f":
             data = struct.pack(">f" if size == 2 else ">d", raw)
         elif at.bit is not None:
-            whole = int(self.raw(at.model_copy(update={"bit": None, "width": 1})))
+            whole = self._whole(at)
             mask = ((1 << at.width) - 1) << at.bit
             data = (whole & ~mask | int(raw) << at.bit).to_bytes(2 * size, "big")
+        elif at.mask is not None:
+            data = (self._whole(at) & ~at.mask | int(raw)).to_bytes(2 * size, "big")
         else:
             data = int(raw).to_bytes(2 * size, "big", signed=at.type[0] == "i")
         words = [*struct.unpack(f">{size}H", data)]

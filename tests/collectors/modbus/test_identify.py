@@ -1,13 +1,17 @@
 """Which profile a device turns out to be of, and what is said where that is not clear."""
 
 import struct
+from collections.abc import Generator
 
 import pytest
 
 from collectors.base import ProbeResult
 from collectors.modbus.collector import probe
+from collectors.modbus.decode import Answer
+from collectors.modbus.frame import Read
+from collectors.modbus.identify import identify
 from dcim.clock import SystemClock
-from dcim.model.reading import OutageKind
+from dcim.model.reading import Outage, OutageKind
 from tests.collectors.modbus.peers import (
     Peer,
     Words,
@@ -73,6 +77,33 @@ async def test_shelves_of_one_maker_are_told_apart_by_their_model(model: str, pr
     assert result.identity.profiles == (profile,)
     both = {"delta_ecd68000047", "delta_bbubs723ae000"}
     assert {profile, *result.identity.candidates} >= both
+
+
+def among_zeros(unit: int) -> Generator[Read, Answer | Outage, None]:
+    """What answers 0 for registers it does not have says nothing by it."""
+    found = yield from identify(tuple(PROFILES.values()), unit)
+    assert found.profiles == ()
+
+
+def test_a_device_of_zeros_is_taken_for_none():
+    for unit in {unit for one in PROFILES.values() for unit in one.link.units} | {1}:
+        script = among_zeros(unit)
+        read = next(script, None)
+        while read is not None:
+            try:
+                read = script.send(Answer(bytes(2 * read.quantity), 0.0))
+            except StopIteration:
+                break
+
+
+async def test_a_meter_shifted_by_one_is_not_taken_for_another_make():
+    """SDM630 read one register late looked like a PAC2200, whose map is shifted by one."""
+    meter = dict.fromkeys(range(1000), 0)
+    meter |= floats(at1=230.0, at3=231.0, at5=229.0, at7=9.0, at53=5000.0, at71=50.0, at73=7777.0)
+    result = await _probe({"input": meter})
+    assert result.outage is not None
+    assert result.outage.kind is OutageKind.UNIDENTIFIED
+    assert "siemens_pac2200 (but input 801 is 0" in result.outage.detail
 
 
 async def test_where_no_profile_fits_the_nearest_are_named():

@@ -1,6 +1,8 @@
 """Every Modbus profile loads, names its sources, and measures nothing twice."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from collectors.modbus.decode import spans_of
@@ -8,7 +10,8 @@ from collectors.modbus.plan import plan
 from collectors.modbus.profile import Profile
 from collectors.modbus.registers import GROUPS
 from dcim.model.metric import MetricKind, registry
-from tests.collectors.modbus.peers import modbus_profiles, profile
+from dcim.model.reading import Quality
+from tests.collectors.modbus.peers import modbus_profiles, profile, readings_of
 
 PROFILES = modbus_profiles()
 ALL = pytest.mark.parametrize("one", PROFILES.values(), ids=PROFILES.keys())
@@ -103,6 +106,64 @@ def test_two_bits_of_one_register_do_not_overlap():
         ]
     )
     assert [p.at.source(7) for p in one.placed] == ["7:holding:9#0", "7:holding:9#3"]
+
+
+ALARMS = {
+    "metric": "alarm",
+    "component": "{name}",
+    "at": {"address": 9},
+    "bits": {0: "fan", 3: "mains"},
+    "states": {0: "inactive", 1: "active"},
+    "rest": "unnamed",
+}
+LEAK = {
+    "metric": "leak",
+    "component": "tray",
+    "at": {"address": 9, "bit": 15},
+    "states": {0: "dry", 1: "wet"},
+}
+
+
+@given(st.integers(0, 0xFFFF))
+def test_the_bits_that_no_point_names_are_one_alarm_with_their_number(word: int):
+    one = profile(point=[ALARMS, LEAK])
+    readings = readings_of(one, {"holding": {9: word}})
+    unnamed = word & 0x7FF6
+    said = readings["unnamed/alarm"]
+    assert (said.state, said.raw) == ("active" if unnamed else "inactive", unnamed)
+    assert (said.quality, said.source) == (Quality.GOOD, "7:holding:9")
+    states = {"fan/alarm": word & 1, "mains/alarm": word >> 3 & 1, "tray/leak": word >> 15}
+    assert {key: readings[key].raw for key in states} == states
+
+
+@given(st.integers(0, 0xFFFFFFFF), st.sampled_from(["big", "little"]))
+def test_the_rest_of_two_words_is_told_in_either_order(number: int, order: str):
+    at = {"address": 9, "type": "u32", "word_order": order}
+    one = profile(point=[ALARMS | {"at": at, "bits": {0: "fan", 31: "mains"}}])
+    words = dict(zip((9, 10) if order == "big" else (10, 9), divmod(number, 1 << 16), strict=True))
+    said = readings_of(one, {"holding": words})["unnamed/alarm"]
+    assert said.raw == number & 0x7FFFFFFE
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        ([ALARMS | {"states": {0: "inactive"}}], "states of 0 and 1"),
+        ([ALARMS | {"bits": {}, "component": "fan"}], "stands with `bits`"),
+        ([ALARMS | {"repeat": {"count": 2, "stride": 1}}], "needs {index}"),
+        ([ALARMS | {"bits": {bit: f"b{bit}" for bit in range(16)}}], "every bit is named"),
+        (
+            [ALARMS, ALARMS | {"component": "again/{name}", "rest": "again", "bits": {5: "x"}}],
+            "again/alarm: overlaps unnamed/alarm",
+        ),
+        ([{"metric": "value", "at": {"address": 1, "mask": 1 << 16}}], "not of 16 bits"),
+        ([{"metric": "value", "at": {"address": 1, "mask": 1, "bit": 3}}], "without `bit`"),
+        ([{"metric": "value", "at": {"address": 1, "mask": 1, "type": "i16"}}], "of a whole u16"),
+    ],
+)
+def test_a_rest_that_tells_nothing_is_a_fault(points, message):
+    with pytest.raises(ValidationError, match=message):
+        profile(point=points)
 
 
 def test_addresses_counted_from_one_are_moved_to_the_wire():
