@@ -28,12 +28,13 @@ from collectors.snmp.ber import (
     header,
     tlv,
 )
+from collectors.snmp.engines import Engines
 from collectors.snmp.message import V2C, Community, Refused, decode_pdu, inside, request_id_of
 from collectors.snmp.pdu import FIRST_ID, REPORT, RESPONSE
 from collectors.snmp.traps import INFORM, TRAP, TRAP_V1, decode_notification
 from collectors.snmp.traps_v3 import Engine, Inbox, Reply
 from collectors.snmp.usm import AUTH, PRIV, KeyRing, User
-from collectors.snmp.v3 import AUTHENTIC, PRIVATE, REPORTABLE, Engines, Usm
+from collectors.snmp.v3 import AUTHENTIC, PRIVATE, REPORTABLE, Usm
 from collectors.snmp.values import text_of
 
 _ENGINE = bytes.fromhex("80001f8804616263")

@@ -8,10 +8,10 @@ from collectors.base import Limits, Sink, Target
 from collectors.profile import Profile
 from collectors.snmp.client import Stats
 from collectors.snmp.device import Device, Surroundings
+from collectors.snmp.engines import Engines
 from collectors.snmp.survey import snmp_profiles
 from collectors.snmp.transport import Counts, Transport
 from collectors.snmp.traps import hint_of, known_keys
-from collectors.snmp.v3 import Engines
 from collectors.wheel import Counters, Wheel
 from dcim.clock import Clock
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from collectors.snmp.ber import Malformed
+from collectors.snmp.engines import Engines
 from collectors.snmp.message import Again, Message, Refused, Unauthentic, request_id_of
 from collectors.snmp.pdu import FIRST_ID, LAST_ID
-from collectors.snmp.v3 import Engines
 from dcim.model.reading import Outage, OutageKind
 
 Address = tuple[str, int]

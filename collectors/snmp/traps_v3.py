@@ -21,11 +21,12 @@ from collectors.snmp.ber import (
     header,
     tlv,
 )
+from collectors.snmp.engines import WINDOW_S, Timeline
 from collectors.snmp.message import Unauthentic
 from collectors.snmp.pdu import REPORT
 from collectors.snmp.traps_limits import Kind
 from collectors.snmp.usm import KeyRing, Keys, Undecipherable, User
-from collectors.snmp.v3 import AUTHENTIC, PRIVATE, REPORTABLE, WINDOW_S, Frame, Timeline
+from collectors.snmp.v3 import AUTHENTIC, PRIVATE, REPORTABLE, Frame
 from dcim.model.reading import Outage, OutageKind
 
 _MOST_SENDERS = 20_000

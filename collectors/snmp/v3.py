@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
-from weakref import WeakSet
 
 from collectors.snmp import pdu
 from collectors.snmp.ber import (
@@ -21,14 +20,13 @@ from collectors.snmp.ber import (
     read_integer,
     tlv,
 )
+from collectors.snmp.engines import LAST_BOOTS, Address, Engines, Timeline
 from collectors.snmp.message import V3, Again, Refused, Unauthentic, inside
 from collectors.snmp.pdu import REPORT, RESPONSE, Request, decode_response
-from collectors.snmp.usm import KeyRing, Keys, Undecipherable, User
+from collectors.snmp.usm import Keys, Undecipherable, User
 from dcim.model.reading import Outage, OutageKind, few
 
 AUTHENTIC, PRIVATE, REPORTABLE = 1, 2, 4  # message flags
-WINDOW_S = 150
-_LAST_BOOTS = 0x7FFF_FFFF
 _USM = 3
 _MAX_SIZE = b"\x02\x03\x00\xff\xe3"  # 65,507 octets: what a datagram holds
 _STATS = "1.3.6.1.6.3.15.1.1."
@@ -43,7 +41,6 @@ _REPORTS = {
     "1.3.6.1.6.3.12.1.4.0": (OutageKind.UNKNOWN_CONTEXT, "the context is not available"),
     "1.3.6.1.6.3.12.1.5.0": (OutageKind.UNKNOWN_CONTEXT, "the device has not this context"),
 }
-Address = tuple[str, int]
 
 
 class Frame(NamedTuple):
@@ -89,7 +86,7 @@ def parse(data: bytes) -> Frame:
     auth, at = _octets(data, at, stop)
     auth_at = at - len(auth)
     salt, _ = _octets(data, at, stop)
-    if min(message_id, boots, time) < 0 or max(message_id, boots, time) > _LAST_BOOTS:
+    if min(message_id, boots, time) < 0 or max(message_id, boots, time) > LAST_BOOTS:
         raise Malformed("message id, engine boots or time out of range")
     return Frame(
         message_id, flags[0], engine_id, boots, time, user, auth_at, auth, salt, data_at, end
@@ -169,71 +166,6 @@ def _scoped(data: bytes, at: int, end: int) -> tuple[bytes, bytes]:
     _, at = _octets(data, at, end)
     _, _, stop = header(data, at, end)
     return data[at:stop], data[start:at]
-
-
-class Timeline:
-    """What is known of another engine's boots and time, and whether a message is of now."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self.known = False
-        self.doubted = False  # have the engine tell its own anew; what is known still holds
-        self._now = now
-        self._boots = 0
-        self._time = 0  # the latest received
-        self._at = 0.0  # when it was
-
-    def present(self) -> tuple[int, int]:
-        """(boots, time) to send; zeros make the engine tell its own."""
-        return (0, 0) if self.doubted or not self.known else self._latest()
-
-    def _latest(self) -> tuple[int, int]:
-        return self._boots, self._time + int(self._now() - self._at)
-
-    def set(self, boots: int, time: int) -> None:
-        self.known, self._boots, self._time, self._at = True, boots, time, self._now()
-        self.doubted = False
-
-    def admits(self, boots: int, time: int) -> bool:
-        """Whether an authentic message is inside the window; learns from it. RFC 3414 3.2 7 b."""
-        if boots == _LAST_BOOTS:
-            return False
-        if not self.known or (boots, time) > (self._boots, self._time):
-            self.set(boots, time)
-        return boots == self._boots and time >= self._latest()[1] - WINDOW_S
-
-
-class Engines:
-    """What all v3 devices share: the keys made so far, and who answers under which engine id.
-
-    Anybody can say an engine id: it counts with the first answer taken, for as long as `Usm` lives.
-    """
-
-    def __init__(self) -> None:
-        self.ring = KeyRing()
-        self._owners: dict[bytes, WeakSet[Usm]] = {}
-
-    def claim(self, one: "Usm") -> None:
-        """An answer of this device was taken under its engine id."""
-        self._owners.setdefault(one.engine_id, WeakSet()).add(one)
-
-    def withdraw(self, one: "Usm") -> None:
-        """It has another engine id from now on."""
-        owners = self._owners.get(one.engine_id)
-        if owners is not None:
-            owners.discard(one)
-            if not owners:
-                del self._owners[one.engine_id]
-
-    def others(self, one: "Usm") -> list[str]:
-        """Who else answers under the engine id of this device."""
-        owners = self._owners.get(one.engine_id, ())
-        if len(owners) < 2 or one not in owners:
-            return []
-        return sorted({other.name for other in owners if other.peer != one.peer})
-
-    def hosts(self, engine_id: bytes) -> set[str]:
-        """The addresses that answer under an engine id."""
-        return {one.peer[0] for one in self._owners.get(engine_id, ())}
 
 
 class Usm:

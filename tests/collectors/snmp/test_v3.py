@@ -39,11 +39,12 @@ from collectors.snmp.ber import (
     tlv,
 )
 from collectors.snmp.client import SYS_UP_TIME, Client
+from collectors.snmp.engines import Engines, Timeline
 from collectors.snmp.message import Again, Refused, Unauthentic, decode_pdu
 from collectors.snmp.survey import access_of, user_of
 from collectors.snmp.transport import Transport
 from collectors.snmp.usm import AUTH, PRIV, KeyRing, Keys, User
-from collectors.snmp.v3 import AUTHENTIC, PRIVATE, REPORTABLE, Engines, Timeline, Usm
+from collectors.snmp.v3 import AUTHENTIC, PRIVATE, REPORTABLE, Usm
 from dcim.config.tables import CredentialsTable
 from dcim.model.reading import OutageKind
 
