@@ -2,6 +2,7 @@
 
 import pytest
 
+from collectors.modbus.checks import cells
 from dcim.model.reading import Quality
 from tests.collectors.modbus.peers import modbus_profiles, profile, readings_of
 
@@ -150,3 +151,71 @@ def test_a_smart_battery_that_has_no_number_gives_none(name, addresses, points):
     none = readings_of(PROFILES[name], {"holding": dict.fromkeys(addresses, 0xFFFF)})
     assert set(points) <= some.keys()
     assert not set(points) & none.keys()
+
+
+PARTLY_READ = {  # words of which other bits may be set in health: states, not alarms
+    ("aalc_rpu2", 240),
+    ("aalc_rpu2", 37519),
+    ("aalc_rpu2", 37530),
+    ("aalc_rpu2", 37539),
+    ("aalc_rpu2", 37566),
+    ("aalc_rpu2", 37568),
+    ("aalc_rpu2", 37648),
+    ("aalc_rpu", 41478),
+    ("apc_smart_ups", 0),
+    ("apc_smart_ups", 150),
+    ("orv2_psu", 285),
+    ("orv3_hpr_cbu", 153),
+    ("rle_seahawk", 0),
+}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_no_bit_of_an_alarm_word_goes_unseen(name):
+    """A word of which all named bits are alarms: the others are told as well."""
+    seen: dict[tuple[str, int], dict[int, str]] = {}
+    words = [one for one in PROFILES[name].placed if one.point.bits or one.at.mask is not None]
+    for one in PROFILES[name].placed:
+        for (table, address, bit), _ in cells(one.at):
+            seen.setdefault((table, address), {})[bit] = one.point.metric
+    for one in words:
+        for address in one.at.addresses:
+            metrics = seen.get((one.at.table, address), {})
+            if metrics and set(metrics.values()) <= {"alarm", "leak"} and (name, address) not in PARTLY_READ:
+                assert len(metrics) == 16, (address, sorted(set(range(16)) - metrics.keys()))
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "address", "number", "point"),
+    [
+        ("cdu_plc_fx5", "holding", 10003, 1 << 14, "word/3/unnamed/alarm"),
+        ("huawei_ups2000", "holding", 41198, 1 << 1, "word/41198/unnamed/alarm"),
+        ("socomec_jbus_ups", "holding", 4162, 1 << 14, "word/2/unnamed/alarm"),
+        ("apc_smart_ups", "holding", 20, 1 << 15, "unnamed/alarm"),  # bit 31 of two words
+        ("orv3_psu", "holding", 60, 1 << 12, "general/unnamed/alarm"),
+        ("orv3_power_tether", "holding", 64, 1 << 2, "communication/unnamed/alarm"),
+        ("orv2_psu", "holding", 209, 1 << 15, "pfc/unnamed/alarm"),
+        ("orv3_bbu", "holding", 105, 1 << 13, "permanent/unnamed/alarm"),
+        ("orv3_bbu", "holding", 162, 1 << 6, "self_test/unnamed/alarm"),
+        ("aalc_rpu", "holding", 37377, 1 << 11, "status/unnamed/alarm"),
+        ("aalc_rpu", "holding", 41473, 1 << 4, "exchanger/fan/unnamed/alarm"),
+        ("riello_multicom", "input", 0, 1 << 10, "unnamed/enabled"),
+    ],
+)
+def test_a_bit_that_no_document_names_is_shown(name, table, address, number, point):
+    silent = readings_of(PROFILES[name], {})[point]
+    assert silent.state in ("inactive", "no")
+    raised = readings_of(PROFILES[name], {table: {address: number}})[point]
+    assert raised.state in ("active", "yes")
+    assert raised.raw in (number, number << 16)
+
+
+def test_a_power_supply_that_talks_has_no_alarm_of_it():
+    readings = readings_of(PROFILES["orv3_psu"], {"holding": {64: 0x0300}})
+    assert readings["communication/unnamed/alarm"].state == "inactive"
+    assert readings["communication/modbus/enabled"].state == "yes"
+
+
+def test_what_a_leak_controller_has_latched_is_read():
+    readings = readings_of(PROFILES["rle_seahawk"], {"holding": {3: 5}})
+    assert readings["zone/1/latched/value"].value == 5
