@@ -4,20 +4,25 @@ Each protocol extends `Profile` and `Point` with its own `at` and `identify`
 (`collectors/snmp/profile.py` and so on); this module holds what they share.
 """
 
-import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from collectors.profile_faults import Fault, Loc, every_fault
 from collectors.units import conversion
 from dcim.model.asset import KINDS
 from dcim.model.metric import MetricKind, registry
 
-Loc = tuple[int | str, ...]  # a path through tables and lists
 Evidence = Literal["recording", "document", "firmware", "beta", "synthetic"]
 Group = Literal["fast", "normal", "slow"]
 
@@ -46,26 +51,36 @@ class Point(Strict):
 
     @model_validator(mode="after")
     def _fits_the_registry(self) -> Self:
+        if faults := list(self.faults()):
+            raise ValueError("\n".join(faults))
+        return self
+
+    def faults(self) -> Iterator[str]:
+        """All that is wrong with the point in itself."""
+        if self.scale == 0:
+            yield "found scale = 0, which leaves nothing of a number, expected another factor"
         metric = registry().get(self.metric)
         if metric is None:
+            unknown = f"metric {self.metric!r} is not in the registry (`dcim metrics`)"
             if not self.metric.startswith("x."):
-                raise ValueError(f"metric {self.metric!r} is not in the registry (`dcim metrics`)")
-            if not self.own_metrics:
-                raise ValueError(
-                    f"metric {self.metric!r} is not in the registry (`dcim metrics`): metrics of a "
-                    "site's own (x., declared by [metrics] in dcim.toml) only MQTT profiles bring"
+                yield unknown
+            elif not self.own_metrics:
+                yield (
+                    f"{unknown}: metrics of a site's own (x., declared by [metrics] in dcim.toml)"
+                    " only MQTT profiles bring"
                 )
-            return self
-        if metric.kind is MetricKind.STATE:
-            unknown = sorted(set(self.states.values()) - metric.states.keys())
-            if unknown:
+        elif metric.kind is MetricKind.STATE:
+            unknown_states = sorted(set(self.states.values()) - metric.states.keys())
+            if unknown_states:
                 codes = ", ".join(metric.states)
-                raise ValueError(f"{self.metric} has no state {', '.join(unknown)}; it has {codes}")
+                yield f"{self.metric} has no state {', '.join(unknown_states)}; it has {codes}"
         elif self.states:
-            raise ValueError(f"{self.metric} is a number, not a state: `states` does not apply")
+            yield f"{self.metric} is a number, not a state: `states` does not apply"
         elif self.unit is not None:
-            conversion(self.unit, metric.unit)
-        return self
+            try:
+                conversion(self.unit, metric.unit)
+            except ValueError as error:
+                yield str(error)
 
     def poll_group(self) -> Group:
         """The group this point is polled in."""
@@ -92,31 +107,21 @@ class Profile(Strict):
         """Where in the file's table stands what is at fault in the model."""
         return at
 
-    @model_validator(mode="after")
-    def _known_kind(self) -> Self:
-        if self.kind not in KINDS:
-            raise ValueError(f"kind {self.kind!r} is not one of {', '.join(sorted(KINDS))}")
-        return self
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing wrong in a data file."""
-
-    file: str
-    key: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.key}: {self.found}"
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, kind: str) -> str:
+        if kind not in KINDS:
+            raise ValueError(f"found {kind!r}, expected one of {', '.join(sorted(KINDS))}")
+        return kind
 
 
 class ProfileError(Exception):
     """All faults of all profiles at once."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    def __init__(self, faults: Sequence[Fault], sound: Mapping[str, "Profile"]) -> None:
         super().__init__("\n".join(map(str, faults)))
         self.faults = tuple(faults)
+        self.sound = sound  # the profiles without faults
 
 
 def load_profiles(
@@ -132,72 +137,26 @@ def load_profiles(
         try:
             table = tomllib.loads(file.read_text("utf-8"))
         except tomllib.TOMLDecodeError as error:
-            faults.append(Fault(file.name, "file", str(error)))
+            faults.append(Fault(file.name, "toml", str(error)))
             continue
         model = models.get(str(table.get("protocol")))
         if model is None:
-            found = f"found {table.get('protocol')!r}, expected one of {', '.join(models)}"
-            faults.append(Fault(file.name, "protocol", found))
+            found = repr(table["protocol"]) if "protocol" in table else "nothing"
+            faults.append(Fault(file.name, "protocol", found, f"one of {', '.join(models)}"))
             continue
         try:
             profile = model.model_validate(table)
-        except ValidationError as error:
-            faults.extend(_faults(file.name, table, model, error))
-            faults.extend(_further(file.name, table, model, error))
+        except ValidationError:
+            faults += every_fault(file.name, table, model)
             continue
         if profile.name in profiles:
-            faults.append(Fault(file.name, "name", f"{profile.name!r} is taken by another profile"))
-        elif file.name != f"{profile.name}.toml":
-            faults.append(
-                Fault(file.name, "name", f"{profile.name!r} differs from the file's name")
-            )
+            taken = "a name that no other profile has"
+            faults.append(Fault(file.name, "name", repr(profile.name), taken))
+            continue
+        if file.name != f"{profile.name}.toml":
+            wanted = f"{file.name.removesuffix('.toml')!r}, the file's name"
+            faults.append(Fault(file.name, "name", repr(profile.name), wanted))
         profiles[profile.name] = profile
     if faults:
-        raise ProfileError(faults)
+        raise ProfileError(faults, profiles)
     return profiles
-
-
-_PLACE = re.compile(r"((?:point|plausible|identify)\.\d+): (.+)", re.DOTALL)
-_SAID = {  # kind of error -> in words of ours
-    "missing": "nothing; this key is needed",
-    "extra_forbidden": "a key that no profile has",
-    "too_short": "nothing in it",
-}
-_HEAD = {"name": "x", "kind": "meter", "vendor": "x", "evidence": "document", "sources": ["x"]}
-
-
-def _faults(
-    name: str, table: Mapping[str, Any], model: type[Profile], error: ValidationError
-) -> Iterator[Fault]:
-    for one in error.errors():
-        key = ".".join(str(part) for part in model.place(table, one["loc"]))
-        text = _SAID.get(one["type"], one["msg"].removeprefix("Value error, "))
-        for part in text.split("; ") if not key else [text]:
-            place = _PLACE.fullmatch(part)
-            yield Fault(name, place[1], place[2]) if place else Fault(name, key or "file", part)
-
-
-def _further(
-    name: str, table: Mapping[str, Any], model: type[Profile], error: ValidationError
-) -> Iterator[Fault]:
-    """What is wrong among the points that are right each on their own: overlaps, and the like."""
-    located = [model.place(table, one["loc"]) for one in error.errors()]
-    if () in located:
-        return
-    wrong = {loc[1] for loc in located if loc[0] == "point" and len(loc) > 1}
-    points = list(enumerate(table.get("point", ())))
-    kept = [(number, point) for number, point in points if number not in wrong]
-    heads = {str(loc[0]) for loc in located} - {"point"}
-    rest = {key: value for key, value in table.items() if key not in heads}
-    rest = {key: _HEAD[key] for key in heads & _HEAD.keys()} | rest
-    if wrong:
-        rest.pop("plausible", None)  # may speak of a point that is not looked at
-    rest["point"] = [point for _, point in kept]
-    try:
-        model.model_validate(rest)
-    except ValidationError as second:
-        for fault in _faults(name, rest, model, second):
-            place = re.fullmatch(r"point\.(\d+)(.*)", fault.key)
-            if place:
-                number = kept[int(place[1])][0]
-                yield Fault(name, f"point.{number}{place[2]}", fault.found)

@@ -18,7 +18,7 @@ _MAX_SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong in a file."""
+    """One thing wrong in a file; without `expected`, `found` is the whole sentence."""
 
     file: str
     key: str
@@ -28,7 +28,8 @@ class Fault:
 
     def __str__(self) -> str:
         key = f" {self.key}:" if self.key else ""
-        return f"{self.file}:{self.line}:{key} found {self.found}, expected {self.expected}"
+        said = f"found {self.found}, expected {self.expected}" if self.expected else self.found
+        return f"{self.file}:{self.line}:{key} {said}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Report:
         self._file = file
         self._lines = lines
         self.faults: list[Fault] = []
+        self.elsewhere: list[Fault] = []  # in files that this one needs
 
     def add(self, path: Path, found: str, expected: str) -> None:
         fault = Fault(self._file, key_text(path), line_of(self._lines, path), found, expected)
@@ -72,9 +74,11 @@ class Report:
         return line_of(self._lines, path)
 
     def raise_all(self) -> None:
-        """Raise every fault, in the order of the file; nothing where there is none."""
-        if self.faults:
-            raise ConfigError(sorted(self.faults, key=lambda fault: fault.line))
+        """Raise every fault, in the order of the files; nothing where there is none."""
+        faults = sorted(self.faults, key=lambda fault: fault.line)
+        if faults or self.elsewhere:
+            others = sorted(self.elsewhere, key=lambda fault: (fault.file, fault.line))
+            raise ConfigError([*faults, *others])
 
     def invalid(self, base: Path, error: ErrorDetails, fields: Iterable[str]) -> None:
         """A fault from what pydantic found wrong below `base`; `fields` are the keys known there."""
@@ -117,7 +121,7 @@ def shown(path: Path, value: object) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    near = get_close_matches(name, list(known), n=1, cutoff=0.65)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 

@@ -1,6 +1,5 @@
 """From dcim.toml to what the agent is built of; or every fault of the file at once."""
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,14 +9,14 @@ from typing import Any
 from collectors.base import Credentials, Intervals, Override, Target, parse_url
 from collectors.profile import Profile
 from dcim.config.boundary import check_feeds, check_metering
-from dcim.config.catalog import read_profiles
+from dcim.config.catalog import Catalog, read_catalog
 from dcim.config.draft import Draft, read_draft
 from dcim.config.faults import ConfigError, Fault, Note, Report
 from dcim.config.references import References
 from dcim.config.secrets import MissingSecret, Secrets, look_at_secrets
 from dcim.config.tables import DeviceTable, UserTable, WebhookTable
 from dcim.config.toml_lines import key_lines
-from dcim.config.toml_words import found_and_expected
+from dcim.config.toml_words import place_of
 from dcim.model.asset import (
     Device,
     Feed,
@@ -32,8 +31,6 @@ from dcim.model.asset import (
 from dcim.model.metric import Metric, Registry
 from dcim.model.metric import registry as builtin_registry
 from dcim.notify.sign import key_of
-
-_AT_LINE = re.compile(r"^(.*) \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +125,16 @@ def _checked(
     path: Path, profiles: Mapping[str, Profile] | None, registry: Registry | None
 ) -> tuple[Draft, Registry, Mapping[str, Profile], Report]:
     """A file and all of its faults so far."""
-    tables, report = _read(path)
-    if profiles is None:
-        profiles = read_profiles(path.parent)
+    catalog = read_catalog(path.parent) if profiles is None else Catalog(profiles)
+    try:
+        tables, report = _read(path)
+    except ConfigError as error:
+        raise ConfigError([*error.faults, *catalog.faults]) from None
+    report.elsewhere += catalog.faults
+    profiles = catalog.profiles
     draft = read_draft(tables, report)
     known = (registry or builtin_registry()).extended(_metrics(draft))
-    references = References(draft, profiles, known, report)
+    references = References(draft, catalog, known, report)
     references.check(path.parent)
     check_feeds(draft, report)
     check_metering(draft, references, known, report)
@@ -162,11 +163,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Report]:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise ConfigError([Fault(str(path), "", line, "other bytes", "UTF-8 text")]) from None
     except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        match = _AT_LINE.match(message)
-        line = int(match[2]) if match and match[2] else text.count("\n") + 1
-        found, expected = found_and_expected(match[1] if match else message)
-        raise ConfigError([Fault(str(path), "", line, found, expected)]) from None
+        raise ConfigError([Fault(str(path), "", *place_of(str(error), text))]) from None
     except (ValueError, RecursionError) as error:  # numbers of 5,000 digits, arrays 1,000 deep
         found = str(error).partition(";")[0].lower()
         raise ConfigError([Fault(str(path), "", 1, found, "TOML of a sane size")]) from None

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from collectors.base import SCHEMES, parse_url
 from collectors.modbus.connect import link_fault
-from collectors.profile import Profile
+from dcim.config.catalog import Catalog
 from dcim.config.credentials import check_credentials
 from dcim.config.draft import OBJECTS, Draft
 from dcim.config.faults import Report, did_you_mean
@@ -27,11 +27,10 @@ _METRIC_NAME = re.compile(r"x\.[a-z0-9_]+(\.[a-z0-9_]+)*")
 class References:
     """The checks of one draft; faults go to the report."""
 
-    def __init__(
-        self, draft: Draft, profiles: Mapping[str, Profile], registry: Registry, report: Report
-    ) -> None:
+    def __init__(self, draft: Draft, catalog: Catalog, registry: Registry, report: Report) -> None:
         self._draft = draft
-        self._profiles = profiles
+        self._profiles = catalog.profiles
+        self._faulty = catalog.faulty
         self._registry = registry
         self._report = report
 
@@ -140,6 +139,7 @@ class References:
         if device.credentials:
             self._credentials((*path, "credentials"), device.credentials)
         if not device.address:  # reported already
+            self._profile((*path, "profile"), device.profile, "")
             return
         url = parse_url(device.address)
         self._profile((*path, "profile"), device.profile, url.protocol)
@@ -164,14 +164,15 @@ class References:
                 self._of_profile(at, key, device.profile_name)
 
     def _profile(self, path: Path, name: str, protocol: str) -> None:
-        if name == "auto":
+        """Whether the profile is there, and for this protocol; empty where none is known."""
+        if name == "auto" or name in self._faulty:  # its faults are told
             return
         profile = self._profiles.get(name)
         if profile is None:
             near = did_you_mean(name, self._profiles)
             expected = f'"auto" or the name of a profile, see `dcim profiles`{near}'
             self._report.add(path, repr(name), expected)
-        elif profile.protocol != protocol:
+        elif protocol and profile.protocol != protocol:
             schemes = " or ".join(f"{s}://" for s, p in SCHEMES.items() if p == profile.protocol)
             found = f"{name!r}, a profile for {profile.protocol}"
             self._report.add(path, found, f"a profile for {protocol} (or an address {schemes})")

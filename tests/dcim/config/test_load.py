@@ -565,7 +565,7 @@ def test_parts_side_by_side_and_other_roles_are_no_double_count(write):
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("a = 1\nb = = 2\n", 2, "found something else, expected a value: text in quotes, a number"),
+        ("a = 1\nb = = 2\n", 2, "found '= 2', expected a value: text in quotes, a number"),
         ("[a]\n[a]\n", 2, "found a table that stands twice, expected each table once"),
         ('a = "x\n', 1, "found a line that ends inside a text, expected a quote"),
         ("a = 'x\n", 2, "found a text without end, expected a closing quote"),
@@ -573,7 +573,7 @@ def test_parts_side_by_side_and_other_roles_are_no_double_count(write):
         ('a = """x\n', 2, "found a text without end, expected a closing quote"),
         ("a = [1,\n2\n", 3, "found an array without end, expected ] or a comma"),
         ("a = { b = 1\n", 1, "found a table without end, expected } or a comma"),
-        ("a\n", 1, "found something else, expected '=' after a key in a key/value pair"),
+        ("a\n", 1, "found the end of the line, expected '=' after a key in a key/value pair"),
         ("a = 1\na = 2\n", 2, "found a key that stands twice, expected each key once"),
         ("a = 1 b\n", 1, "expected newline or end of document after a statement"),
         ("! = 1\n", 1, "found no key, expected a key or a [table]"),

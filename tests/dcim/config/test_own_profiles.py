@@ -62,7 +62,8 @@ def test_a_profile_beside_the_configuration_is_used(tmp_path: Path):
         ),
         ('[[point]]\nmetric = "wattage"\nat = { address = 0 }\n', 7, "'wattage' is not in the"),
         ('[[point]]\nmetric = "voltage"\nat = { adress = 0 }\n', 9, "a key that no profile has"),
-        ("[[point", 1, "Expected"),
+        ("[[point", 7, "the end of the file"),
+        ('point = "a" "b"\n', 7, "'\"b\"'"),
     ],
 )
 def test_its_faults_are_told_with_file_and_line(tmp_path: Path, points: str, line: int, found: str):
@@ -71,6 +72,36 @@ def test_its_faults_are_told_with_file_and_line(tmp_path: Path, points: str, lin
     fault = next(one for one in caught.value.faults if found in one.found)
     assert fault.file == str(tmp_path / "profiles" / "own_meter.toml")
     assert fault.line == line
+
+
+def test_the_faults_of_all_files_are_told_in_one_round(tmp_path: Path):
+    file = _site(tmp_path, '[[point]]\nmetric = "wattage"\nat = { address = 0 }\n')
+    (tmp_path / "profiles" / "torn.toml").write_text('name = "torn"\nkind = x\n', "utf-8")
+    devices = (
+        '[[devices]]\nid = "m-2"\nprofile = "sdm630"\nplace = "hall-9"\n'
+        'address = "modbus://127.0.0.1/300"\n'
+        '[[devices]]\nid = "m-3"\nprofile = "nosuch"\nplace = "site-1"\n'
+        'address = "modbus://127.0.0.1/3?baudd=9600"\n'
+    )
+    file.write_text(SITE + devices, "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert [(Path(one.file).name, one.line, one.key) for one in caught.value.faults] == [
+        ("dcim.toml", 11, "devices[1].place"),
+        ("dcim.toml", 12, "devices[1].address"),
+        ("dcim.toml", 15, "devices[2].profile"),
+        ("dcim.toml", 17, "devices[2].address"),
+        ("own_meter.toml", 7, "point.0"),
+        ("torn.toml", 2, ""),
+    ]
+    file.write_text("[site\n", "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert [Path(one.file).name for one in caught.value.faults] == [
+        "dcim.toml",
+        "own_meter.toml",
+        "torn.toml",
+    ]
 
 
 HOST = """\
