@@ -17,7 +17,7 @@ _PLACES = [
     for pattern in (
         rf"(?<![a-z])[NS]\s?{_ANY}{_NEXT}[EWO]\s?{_ANY}(?!\d)",
         rf"(?<![\d.,]){_ANY}\s?[NS]{_NEXT}{_ANY}\s?[EWO](?![a-z])",
-        rf"(?<![\d.,]){_FINE}(?:{_DEG})?(?:[\s,;/|]{{1,3}}|(?=[-+])){_FINE}(?![\d.,]*\d)",
+        rf"(?<![\d.,]){_FINE}(?:{_DEG})?(?:[\s,;/|]{{1,3}}|(?=[-+])){_FINE}(?!\d)",
         rf"{_LABEL}[\"']?[\s:=(]{{1,4}}[\"']?(?:[NSEWO]\s?|[-+])?{_ANY}",
         rf"(?<![\d.,])\d{{1,3}}{_DEG}{_SIXTIETHS}{_MIN}(?:{_SIXTIETHS}{_SEC})?",
     )

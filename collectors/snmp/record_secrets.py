@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 _SURE = r"pass(?:words?|wd|phrase|code|wort)|pwd|kennwort|secret|psk"
 _LIKELY = (
     r"(?:auth|priv|private|api|access|shared|encryption|license)?key|pass|pw|token|bearer"
-    r"|community|user(?:[ _-]?(?:name|id))?|login|ssh-[\w.@-]+|ecdsa-[\w.@-]+"
+    r"|community(?:[ _-]?string)?|(?:user|benutzer)(?:[ _-]?(?:name|id))?|login|ssh-[\w.@-]+|ecdsa-[\w.@-]+"
 )
 _SAID = re.compile(
     rf"(?i)(?<![a-z0-9])(?:(?P<sure>{_SURE})|{_LIKELY})[\"')\]]?"

@@ -14,9 +14,9 @@ _LOOKS_JOINED = re.compile(
 _SAID = re.compile(
     r"(?i)(?:(?<![a-z0-9])s[/.]?n|serial(?:[ _-]?(?:number|num|no|nr))?"
     r"|(?<![a-z])ser(?:ien)?[ ._-]{0,2}(?:nummer|no|nr))"
-    r"(?:\W{1,5}|(?=\d))(?P<serial>[a-z0-9]+(?:[-./_][a-z0-9]+)*)"
+    r"(?:\s(?:is|ist)\s|\W{1,5}|(?=\d))(?P<serial>[a-z0-9]+(?:[-./_][a-z0-9]+)*)"
 )
-_SAID_DIGITS = 4  # "RS232" has fewer
+_SERIAL = re.compile(r"(?:\D*\d){4}|(?=.*\d)[A-Z0-9-]{8,}$")  # "RS232", "Port1" are none
 _NUMBER = re.compile(r"(?i)v?\d+(?:\.\d+)+")  # a version, an address, a reading
 _DIGITS = re.compile(r"(?=(?:\D*\d){3}).{6,}")  # a shorter one is only sure where it stands
 _COUNTED_DIGITS = 4
@@ -36,12 +36,14 @@ class Serials:
         """Take up what an object of serial numbers says."""
         if _DIGITS.search(text):
             self._known.add(text.strip("\0 \t\r\n"))
+            self.instead(text)
             self._pattern = None
 
     def learn_said(self, text: str) -> None:
         """Take up what a text calls a serial number."""
         for match in _SAID.finditer(text):
             if self._is_said(match["serial"]):
+                self.instead(match["serial"])
                 self.learn(match["serial"])
 
     def known(self, text: str) -> str:
@@ -80,9 +82,8 @@ class Serials:
         return self._masked[serial.casefold()]
 
     def _is_said(self, serial: str) -> bool:
-        digits = sum(sign.isdigit() for sign in serial)
-        number = _NUMBER.fullmatch(serial) is not None
-        return digits >= _SAID_DIGITS and not number and not self._keeps(serial)
+        kept = _NUMBER.fullmatch(serial) is not None or self._keeps(serial)
+        return _SERIAL.match(serial) is not None and not kept
 
     def _ways(self) -> re.Pattern[str]:
         if self._pattern is None:

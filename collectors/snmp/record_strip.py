@@ -186,13 +186,14 @@ class Stripper:
             text = self._serials.known(text)
         text = self._names.hosts(self._places.text(text))
         text = self._names.phones(self._addresses.text(text, versions, is_mac))
+        text = self._names.names(text)
+        other = without_secrets(text, self._names.keeps)
+        text = self._counted("password, key or user", text, other)
         is_model = (versions or _below(oid, self._known.models)) and oid != SYS_DESCR
         if not self._keep_serials and not is_model:
             text, before = self._serials.guessed(text), text
             self.guessed += [told] * (text != before)
-        text = self._names.names(text)
-        other = without_secrets(text, self._names.keeps)
-        return self._counted("password, key or user", text, other).encode(codec)
+        return text.encode(codec)
 
     def _oid(self, oid: str) -> str:
         """An object's name without the addresses and names that its index spells."""

@@ -38,7 +38,7 @@ def record(
     """Record what a device says, for `dcim probe FILE` and for sending in. Read-only.
 
     Left out: community, user, contact, name, place, addresses, mail addresses, serial numbers,
-    and whole subtrees (neighbours, connections, users, processes). Until the walk is through, what
+    what a text calls a password, key or user, and whole subtrees (neighbours, connections, users, processes). Until the walk is through, what
     the device said stands whole in NAME.part, which is not for sending; where it breaks off, the
     same command goes on from there. Look at the recording before you send it.
     """

@@ -26,6 +26,7 @@ site_address = st.one_of(
     st.tuples(st.just(192), st.just(168), octet, octet),
 ).map(lambda four: IPv4Address(bytes(four)))
 link_local = st.integers(1 << 40, (1 << 64) - 1).map(lambda n: IPv6Address((0xFE80 << 112) | n))
+degrees = st.integers(100_000, 899_999).map(lambda n: f"{n / 10_000:.4f}")
 mac = st.binary(min_size=6, max_size=6).filter(lambda m: max(m) > 0x7F and m[0] not in (0, 2, 255))
 
 
@@ -41,6 +42,9 @@ class Site:
     community: str
     serial: str
     phone: str
+    password: str
+    north: str
+    east: str
     address: IPv4Address
     neighbour: IPv4Address
     link_local: IPv6Address
@@ -54,6 +58,8 @@ sites = st.builds(
     st.text(string.ascii_letters + string.digits, min_size=9, max_size=16).map("k-".__add__),
     st.text("123456789ABC", min_size=4, max_size=12).map("S9876".__add__),
     st.text("123456789", min_size=7, max_size=7),
+    st.text(string.ascii_letters + string.digits, min_size=5, max_size=16).map("p/".__add__),
+    *(degrees, degrees),
     *(site_address, site_address, link_local, mac),
 )
 
@@ -80,6 +86,13 @@ def texts(site: Site) -> dict[str, tuple[str, str]]:
         f"in {site.city} since": site.city,
         f"community={site.community};": site.community.lower(),
         f"(SN:{site.serial.lower()})": site.serial,
+        f"S/N: {site.serial[:3]}-{site.serial[3:]}, v2": site.serial[3:],
+        f"{site.serial[:3]}-{site.serial[3:]}": site.serial[3:],
+        f"user=x7;password={site.password};a=1": site.password,
+        f"the word is {site.password}!": site.password,
+        f"geo:{site.north},{site.east}": site.north,
+        f"lon={site.east}": site.east,
+        f"N {site.north}00": site.north,
         f"call +99 (44) {site.phone[:3]}-{site.phone[3:]} now": site.phone[3:],
         f"or 044{site.phone}": site.phone,
         f"{':'.join(pairs)}": ":".join(pairs),
@@ -108,13 +121,14 @@ def walk(site: Site) -> list[Object]:
     mail = f"{site.first}.{site.last}@{site.company}.example"
     contact = f"{person} <{mail}>, +99 44 {site.phone}"
     host = f"ups-{site.city}-{site.number}"
+    place = f"Room {site.number}, {site.city.title()}, {site.north}N {site.east}E"
     spelt = dotted(site.first.encode())
     rows: list[tuple[str, int, Value]] = [
         ("1.3.6.1.2.1.1.1.0", OCTETS, b"Acme card, firmware 5.4.0.11"),
         ("1.3.6.1.2.1.1.2.0", OBJECT_ID, "1.3.6.1.4.1.99999"),
         ("1.3.6.1.2.1.1.4.0", OCTETS, contact.encode()),
         ("1.3.6.1.2.1.1.5.0", OCTETS, f"{host}.{site.company}.example".encode()),
-        ("1.3.6.1.2.1.1.6.0", OCTETS, f"Room {site.number}, {site.city.title()}".encode()),
+        ("1.3.6.1.2.1.1.6.0", OCTETS, place.encode()),
         ("1.3.6.1.2.1.2.2.1.6.1", OCTETS, site.mac),
         ("1.3.6.1.2.1.47.1.1.1.1.11.1", OCTETS, site.serial.encode()),
         (f"{ACME}.2.1.2.{len(site.serial)}.{dotted(site.serial.encode())}", INTEGER, 1),
