@@ -11,7 +11,7 @@ from typing import TypeVar
 from dcim.model.alarm import Alarm, AlarmEvent, AlarmState, EventType
 from dcim.model.asset import Site
 from dcim.model.metric import Registry
-from dcim.model.reading import Batch, Identity, Quality, Reading
+from dcim.model.reading import Batch, Identity, OutageKind, Quality, Reading
 from rules import machine
 from rules.consequence import Consequences, because
 from rules.delay import Delay
@@ -48,6 +48,7 @@ class AlarmEngine:
         self._due: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = itertools.count()
         self._events: list[AlarmEvent] = []
+        self._named: set[str] = set()  # devices whose last outage is of a kind that a rule names
         self._answers: dict[str, tuple[float, float]] = {}  # device: last answer, usual interval
 
     # --- what the hub calls -------------------------------------------------------------------
@@ -72,8 +73,12 @@ class AlarmEngine:
         return self._take()
 
     def outage(self, batch: Batch, now: float) -> Sequence[AlarmEvent]:
-        """Every batch of a device, well or not: silence raises, one good poll clears."""
+        """Every batch of a device, well or not: silence raises, one good poll clears.
+
+        Rules that name kinds of outages hold from one of these to the next answer without.
+        """
         device = batch.device
+        kind = batch.outage.kind if batch.outage else None
         # stale readings that come with an outage are no answer
         silent = batch.outage is not None and all(
             reading.quality is Quality.STALE for reading in batch.readings
@@ -81,13 +86,19 @@ class AlarmEngine:
         was_silent = self._consequences.silent(device, silent)
         if not silent:
             self._answered(device, now)
-            if not was_silent:
+            named = self._is_named(device, kind)
+            if not was_silent and not named:
                 return self._take()
         for watcher in self._list.outage_watchers(device):
-            if batch.outage is not None and silent:
+            kinds = watcher.rule.outages
+            if kinds and silent and kind not in kinds:
+                continue  # no answer: what it was told to be, it may be still
+            holds = kind in kinds if kinds else silent
+            if batch.outage is not None and holds:
                 watcher.reason = f"{batch.outage.kind}: {batch.outage.detail}"
+            if silent and not kinds:
                 watcher.delays = [self._silence(watcher, delay) for delay in watcher.delays]
-            if watcher.silent(silent, now):
+            if watcher.outage(holds, now):
                 self._changed(watcher, now)
             elif watcher.tells_another_kind:
                 watcher.alarm = watcher.seen_now()
@@ -200,7 +211,9 @@ class AlarmEngine:
             if alarm.state.active:
                 watcher.assume(alarm.priority)
                 self._consequences.active(watcher, True)
-                if watcher.rule.condition == "outage":
+                if watcher.rule.outages:
+                    self._named.add(watcher.address)
+                elif watcher.rule.condition == "outage":
                     self._consequences.silent(watcher.address, True)
             if alarm.shelved_until is not None:
                 self._at(alarm.shelved_until, self._shelf_over, watcher)
@@ -242,6 +255,15 @@ class AlarmEngine:
     def _resample(self, watcher: Watcher, now: float) -> None:
         if watcher.last is not None and watcher.sample(watcher.last, now):
             self._changed(watcher, now)
+
+    def _is_named(self, device: str, kind: OutageKind | None) -> bool:
+        """Whether a rule names the outage of a device that answers, or named its last one."""
+        before = device in self._named
+        if kind in self._list.outage_kinds:
+            self._named.add(device)
+            return True
+        self._named.discard(device)
+        return before
 
     def _answered(self, device: str, now: float) -> None:
         last, usual_s = self._answers.get(device, (now, 0.0))

@@ -23,6 +23,7 @@ from pydantic import (
 from dcim.model.alarm import Priority
 from dcim.model.asset import KINDS
 from dcim.model.metric import MetricKind, registry
+from dcim.model.reading import OutageKind
 
 PlaceKind = Literal["site", "hall", "row", "rack", "loop", "device"]
 Condition = Literal[">=", "<=", "state", "outage", "no_data"]
@@ -160,6 +161,7 @@ class AlarmRule(Strict):
     category: Annotated[Literal["process", "instrument"], Field(alias="class")] = "process"
     match: Match = Match()
     condition: Condition
+    outages: frozenset[OutageKind] = frozenset()  # for outage: only these, be it with readings
     level: Annotated[tuple[Level, ...], Field(min_length=1)]  # mild to severe
     deadband: float | str = 0.0  # in the metric's unit, or "2 %" of the limit
     on_delay_s: Seconds = 0.0
@@ -191,6 +193,8 @@ class AlarmRule(Strict):
         metric = registry().get(self.match.metric)
         if self.condition == "outage":
             return self
+        if self.outages:
+            raise ValueError("`outages` needs condition 'outage'")
         if not self.match.metric:
             raise ValueError(f"condition {self.condition!r} needs match.metric")
         for level in self.level:

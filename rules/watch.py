@@ -89,8 +89,8 @@ class Watcher:
         same = reading.state == last.state and reading.quality is last.quality
         return same and not self.gates and self.starter is None
 
-    def silent(self, holds: bool, now: float) -> bool:
-        """Whether the device of an outage rule gives nothing."""
+    def outage(self, holds: bool, now: float) -> bool:
+        """Whether the device of an outage rule gives nothing, or what the rule names."""
         return self._weigh(lambda _: holds, now)
 
     def expire(self, now: float) -> bool:
@@ -169,8 +169,10 @@ class Watcher:
         level, on_s = self.rule.level[index], self.delays[index].on_s
         limit = self.limits[index]
         match self.rule.condition:
+            case "outage" if self.rule.outages:
+                text = " or ".join(sorted(self.rule.outages))
             case "outage":
-                return f"no answer for {on_s:g} s"
+                text = "no answer"
             case "no_data":
                 text = f"no usable {metric_of(self.address)}"
             case "state":

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 from dcim.model.asset import Site
 from dcim.model.metric import Registry
-from dcim.model.reading import address, component_of, metric_of, object_of
+from dcim.model.reading import OutageKind, address, component_of, metric_of, object_of
 from rules.rule import AlarmRule, Inhibit, Limit, PlaceKind, RuleSet, Unless
 from rules.watch import Gate, LimitSource, Starter, Watcher
 
@@ -36,6 +36,7 @@ class Watchlist:
     watchers: dict[str, Watcher] = field(default_factory=dict)  # by id
     causes: dict[str, list[Watcher]] = field(default_factory=dict)  # that others name, by object
     watches: dict[str, Watch] = field(default_factory=dict)  # by point; none where nobody watches
+    outage_kinds: set[OutageKind] = field(default_factory=set)  # that a rule names
     _kinds: dict[str, str] = field(default_factory=dict)
     _compiled: dict[str, dict[str, None]] = field(default_factory=dict)  # points by object
     _limits: dict[str, LimitSource] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Watchlist:
         for rule in self.rules.alarms.values():
             if rule.condition == "outage":
                 self._outages.append(rule)
+                self.outage_kinds |= rule.outages
             else:
                 self._by_metric.setdefault(rule.match.metric, []).append(rule)
             for level in rule.level:

@@ -16,6 +16,7 @@ from dcim.model.reading import Outage, OutageKind, Quality, Reading
 POWER = ("power.", "energy.")  # metrics that no wrong word order may become
 _TIMES = 10.0  # V, I and P are not read at one instant, and a load may come at once
 _SPARE_VA = 10_000.0
+_NO_VOLTAGE = 1e-6  # what is less, and not 0, no meter tells: words in another order do
 
 
 class Doubt(NamedTuple):
@@ -86,10 +87,13 @@ class Plausibility:
         value = reading.value
         if reading.quality is not Quality.BAD and value is not None and low <= value <= high:
             return None
-        said = f"{value:g}" if value is not None else reading.reason or "no value"
-        alive = value is not None and value != 0  # a feed that is dead has no voltage: 0 W is right
-        wrong = rule.power or (alive and rule.point in self._volts_and_amperes)
-        return self._doubt(f"{rule.point} is {said}, expected {low:g}..{high:g}", wrong)
+        if rule.power and value is None and not outside(reading):
+            return None  # it was not read, or the device itself has none
+        said = f" is {value:g}" if value is not None else f": {reading.reason or 'no value'}"
+        # a feed that is dead has no voltage, or next to none: its 0 W is right
+        dead = value is None or value == 0 or _NO_VOLTAGE < value < low
+        wrong = rule.power or (not dead and rule.point in self._volts_and_amperes)
+        return self._doubt(f"{rule.point}{said}, expected {low:g}..{high:g}", wrong)
 
     def _out_of_balance(self, rule: Plausible) -> Doubt | None:
         """Power that is many times V x I; or one of the three cannot be at all."""

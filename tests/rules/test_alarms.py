@@ -106,6 +106,72 @@ def test_stale_readings_that_come_with_an_outage_are_no_answer(plant):
     assert plant.alarm("no-data@env-1").reason == "offline: the device says so"
 
 
+SHIFTED = Outage(OutageKind.MISIDENTIFIED, "frequency is 7, expected 45..65")
+
+
+def doubted(plant, device="meter-main", outage=SHIFTED):
+    """A poll whose numbers cannot be right, or (without outage) are."""
+    reading = Reading(f"{device}/frequency", 7.0, plant.now, Quality.UNCERTAIN)
+    plant.events.extend(plant.engine.outage(Batch(device, plant.now, [reading], outage), plant.now))
+
+
+def test_a_misidentified_device_is_told_once_and_is_over_when_it_is_plausible(plant):
+    for second in range(0, 300, 10):
+        plant.until(second)
+        doubted(plant)
+    alarm = plant.alarm("misidentified@meter-main")
+    assert plant.standing() == ["misidentified@meter-main"]
+    assert plant.notified() == [("alarm.raised", alarm.id)]
+    assert alarm.because == "misidentified: frequency is 7, expected 45..65"
+    assert (alarm.condition, alarm.raised_at) == ("misidentified for 60 s", 60.0)
+    doubted(plant, outage=None)
+    assert plant.alarm(alarm.id).state is AlarmState.RTN_UNACK
+    doubted(plant)
+    plant.until(plant.now + 59)
+    doubted(plant, outage=None)
+    plant.until(plant.now + 60)
+    assert plant.alarm(alarm.id).occurrence == 1
+
+
+def test_a_misidentified_device_that_falls_silent_is_still_misidentified(plant):
+    doubted(plant)
+    plant.until(60)
+    plant.silent("meter-main")
+    plant.until(130)
+    assert plant.standing() == ["misidentified@meter-main", "no-data@meter-main"]
+    doubted(plant)
+    assert plant.alarm("no-data@meter-main").state is AlarmState.RTN_UNACK
+    assert plant.alarm("misidentified@meter-main").state is AlarmState.UNACK
+    doubted(plant, outage=None)
+    assert plant.alarm("misidentified@meter-main").state is AlarmState.RTN_UNACK
+
+
+def test_other_outages_with_readings_are_not_told(plant):
+    doubted(plant, outage=Outage(OutageKind.ILLEGAL_ADDRESS, "a part is not there"))
+    plant.until(300)
+    assert plant.standing() == []
+
+
+def test_a_meter_that_starts_on_a_dead_feed_is_a_consequence_of_it(builtin_rules):
+    site = small_site()
+    plant = Plant(builtin_rules, replace(site, feeds=(*site.feeds, Feed("ups-a", "env-1", "A"))))
+    plant.say("ups-a/mode", "off")
+    plant.until(5)
+    doubted(plant, "env-1")
+    plant.until(70)
+    assert plant.alarm("misidentified@env-1").suppressed_by == UPS_A
+
+
+def test_a_misidentified_device_that_is_plausible_after_a_restart_is_cleared(plant, builtin_rules):
+    doubted(plant)
+    plant.until(60)
+    after = Plant(builtin_rules)
+    after.engine.restore(plant.engine.alarms(), 100.0)
+    after.now = 100.0
+    doubted(after, outage=None)
+    assert after.alarm("misidentified@meter-main").state is AlarmState.RTN_UNACK
+
+
 def test_an_alarm_carries_what_its_reader_needs(plant):
     plant.say("cdu-1/reservoir/level", 39.0)
     plant.until(30)

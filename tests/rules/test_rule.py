@@ -57,6 +57,8 @@ def test_every_rule_of_the_suite_has_a_title_in_both_languages(builtin_rules):
         ('"temperature"', '"temprature"', r"'temprature' is not in the registry"),
         ('"temperature" }', '"temperature", kinds = ["upz"] }', r"unknown device kind upz"),
         ('"low", limit = 30', '"dire", limit = 30', r"'dire' is not one of critical"),
+        ('cause = "c"', 'cause = "c"\noutages = ["timeout"]', r"needs condition 'outage'"),
+        ('cause = "c"', 'cause = "c"\noutages = ["tired"]', r"alarm\.hot\.outages"),
         (", limit = 30", "", r"needs `limit`"),
         ('">="', '"state"', r"needs `states`"),
         ('"temperature"', '"leak"', r"does not fit a state"),

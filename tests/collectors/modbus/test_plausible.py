@@ -137,6 +137,13 @@ def test_a_dead_feed_at_first_contact_is_doubted_but_its_power_is_not_wrong():
     assert rules.weigh(said(WELL)) is None
 
 
+@pytest.mark.parametrize(("volts", "power"), [(0.4, False), (2.4e-41, True), (-3.0, True)])
+def test_next_to_no_voltage_is_a_dead_feed_and_less_than_that_is_none(volts: float, power: bool):
+    doubt = Plausibility(METER, "m").weigh(said(WELL | {"L1/voltage": volts}))
+    assert doubt is not None
+    assert doubt.power is power
+
+
 def test_a_balance_is_held_at_every_poll_but_a_load_may_come_at_once():
     rules = Plausibility(METER, "m")
     assert rules.weigh(said(WELL)) is None
@@ -151,6 +158,20 @@ def test_a_balance_is_held_at_every_poll_but_a_load_may_come_at_once():
 def test_a_site_that_corrects_one_of_the_three_is_not_held_to_their_balance():
     rules = Plausibility(METER, "m", {"power.active": Override(scale=1000)})
     assert rules.weigh(said(WELL | {"power.active": 2e6})) is None
+
+
+def test_a_power_within_a_range_is_held_to_it_always_but_not_where_there_is_none():
+    plant = profile(
+        point=[{"metric": "power.active", "at": {"address": 0, "type": "u32"}}],
+        plausible=[{"point": "power.active", "range": [0, 500_000]}],
+    )
+    rules = Plausibility(plant, "m")
+    assert rules.weigh(said({"power.active": 8000.0})) is None
+    assert rules.weigh(said({"power.active": None})) is None  # a device that fails to give it
+    doubt = rules.weigh(said({"power.active": 5e8}))
+    assert doubt is not None
+    assert doubt.power
+    assert "power.active is 5e+08, expected 0..500000" in doubt.outage.detail
 
 
 def test_a_phase_without_a_value_does_not_count():
