@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 from collectors.importers import cells
 from collectors.importers.codes import coded, of_bit, said_by
+from collectors.importers.fold import folded
 from collectors.importers.guess import (
     by_name,
     component_of,
@@ -19,9 +19,9 @@ from collectors.importers.guess import (
     unit_of,
 )
 from collectors.importers.nature import OPEN_POWER, is_open
+from collectors.importers.row import Row
 from collectors.importers.unsaid import Unsaid
-from collectors.modbus.at import BIT_TABLES
-from collectors.units import CONVERSIONS, conversion
+from collectors.units import conversion
 from dcim.model.metric import MetricKind, registry
 
 ALARM = {0: "inactive", 1: "active"}
@@ -95,68 +95,6 @@ class ImportFault(Exception):
 
 
 @dataclass(slots=True)
-class Row:
-    """One register of the map; `at` as a profile writes it."""
-
-    name: str
-    at: dict[str, Any]
-    metric: str = ""
-    guessed: bool = False  # the metric, by name and unit: an answer goes before it
-    component: str = ""
-    unit: str = ""
-    scale: float = 1.0
-    offset: float = 0.0
-    bits: dict[int, str] = field(default_factory=dict)
-    states: dict[int, str] = field(default_factory=dict)
-    labels: dict[int, str] = field(default_factory=dict)  # what the map calls its states
-    other_state: str = ""
-    raw: bool = False  # bits of which the map says nothing
-    absent: tuple[float, ...] = ()
-    invalid: dict[float, str] = field(default_factory=dict)
-    doubtful: str = ""
-    group: str = ""
-    repeat: dict[str, Any] = field(default_factory=dict)
-    when: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        return f"{self.component}/{self.metric}" if self.component else self.metric
-
-    def where(self) -> str:
-        """For people: what the register is, in one phrase."""
-        table = self.at.get("table", "holding")
-        address = self.at.get("address") or "+".join(map(str, self.at.get("words", (0,))))
-        factor = f", times {self.scale:g}" if self.scale != 1 else ""
-        unit = f" {self.unit}" if self.unit else ""
-        kind = "bit" if self.single else self.at.get("type", "u16")
-        return f"{self.name} ({kind} at {table} {address}{factor}{unit})"
-
-    @property
-    def single(self) -> bool:
-        """Whether it is a bit, not a number."""
-        return self.at.get("table") in BIT_TABLES or (
-            "bit" in self.at and self.at.get("width", 1) == 1
-        )
-
-    def why_open(self) -> str:
-        """Why it is no point, for people: what the map would have to tell."""
-        if self.labels:
-            told = ", ".join(f"{raw}={label}" for raw, label in self.labels.items())
-            return f"no metric has all of these states: {told}"
-        if self.single and not self.unit:
-            return "the name does not tell what a 1 means"
-        if self.unit and self.unit not in CONVERSIONS:
-            return f"the unit {self.unit!r} is not known"
-        if self.unit:
-            return f"no metric by this name in {self.unit}"
-        if {"status", "state", "mode"} & set(split(self.name)):
-            return "the map does not tell what its numbers mean"
-        if by_name(self.name) is not None:
-            return "the map gives neither unit nor scale"
-        return "neither name nor unit tell what it measures"
-
-
-@dataclass(slots=True)
 class Draft:
     """What a map says of a device; empty where it does not say."""
 
@@ -206,7 +144,7 @@ class Draft:
     def settle(self) -> None:
         """Leave out what stayed open; give every point a name of its own; fold like parts."""
         self.left_out += [f"{row.where()}: {row.why_open()}" for row in self.open_rows()]
-        self.rows = _folded(_distinct([row for row in self.rows if row.metric]))
+        self.rows = folded(_distinct([row for row in self.rows if row.metric]))
 
     def expect_plausible(self) -> None:
         """What first contact is held against, so that addresses off by one are noticed."""
@@ -378,61 +316,3 @@ def _distinct(rows: Sequence[Row]) -> list[Row]:
             row.component = f"{slug('_'.join(split(row.name)))}/{row.at.get('address')}{each}"
         taken.add(row.key)
     return list(rows)
-
-
-# --- like parts -------------------------------------------------------------------------------
-
-
-def _folded(rows: Sequence[Row]) -> list[Row]:
-    """Parts numbered from one to the next at equal distances become one row with a repeat."""
-    series: dict[tuple[str, ...], list[tuple[int, Row]]] = {}
-    for row in rows:
-        for template, number in _templates(row):
-            series.setdefault((template, *_likeness(row)), []).append((number, row))
-    folded: dict[int, Row] = {}
-    gone: set[int] = set()
-    for (template, *_), parts in sorted(series.items(), key=lambda one: -len(one[1])):
-        free = [(n, row) for n, row in parts if id(row) not in gone and id(row) not in folded]
-        stride = _stride(free)
-        if stride:
-            first = free[0][1]
-            repeat = {"count": len(free), "stride": stride, "start": free[0][0]}
-            if repeat["start"] == 1:
-                del repeat["start"]
-            folded[id(first)] = _like(first, template, repeat)
-            gone |= {id(row) for _, row in free[1:]}
-    return [folded.get(id(row), row) for row in rows if id(row) not in gone]
-
-
-def _like(row: Row, component: str, repeat: dict[str, Any]) -> Row:
-    return replace(row, component=component, repeat=repeat)
-
-
-def _templates(row: Row) -> Iterator[tuple[str, int]]:
-    """The component with one of its numbers replaced by {index}."""
-    if row.bits or "address" not in row.at:
-        return
-    parts = row.component.split("/")
-    for place, part in enumerate(parts):
-        if part.isdecimal():
-            yield "/".join([*parts[:place], "{index}", *parts[place + 1 :]]), int(part)
-
-
-def _likeness(row: Row) -> tuple[str, ...]:
-    at = {key: value for key, value in row.at.items() if key != "address"}
-    same = (row.metric, row.unit, row.scale, row.offset, at, row.absent, row.invalid, row.doubtful)
-    return tuple(map(str, (*same, row.states, row.other_state, row.when)))
-
-
-def _stride(parts: Sequence[tuple[int, Row]]) -> int:
-    """Addresses from part to part; 0 where they do not stand in a row."""
-    if len(parts) < 2:
-        return 0
-    steps = {
-        (after - before, later.at["address"] - one.at["address"])
-        for (before, one), (after, later) in pairwise(parts)
-    }
-    if len(steps) != 1:
-        return 0
-    number, stride = steps.pop()
-    return stride if number == 1 and stride > 0 else 0

@@ -11,8 +11,8 @@ from importlib import resources
 from pathlib import Path
 
 from collectors.importers import sunspec
-from collectors.importers.draft import Row
 from collectors.importers.load import complete, read, read_answers
+from collectors.importers.row import Row
 from collectors.importers.write import items, text_of
 
 MODELS = (

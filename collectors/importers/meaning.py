@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from collectors.importers import cells, codes
-from collectors.importers.draft import FLAGS, Row
+from collectors.importers.draft import FLAGS
 from collectors.importers.guess import component_of, fitting, guess, split
 from collectors.importers.line import Line
-from collectors.modbus.at import BIT_TABLES, At
+from collectors.importers.row import Row
+from collectors.modbus.at import At
 from collectors.modbus.checks import never
 from collectors.units import CONVERSIONS, conversion
 from dcim.model.metric import registry
@@ -35,9 +36,9 @@ def meaning(line: Line, row: Row) -> None:
         line.faults.append(f"metric: {row.metric!r} is no metric: see `dcim metrics`")
         return
     kind = str(row.at.get("type", "u16"))
-    if bits and (_single(row) or kind[0] not in "ui"):
+    if bits and (row.single or kind[0] not in "ui"):
         line.faults.append(
-            f"states: found names of bits, but it is {'a bit' if _single(row) else kind}"
+            f"states: found names of bits, but it is {'a bit' if row.single else kind}"
         )
         return
     if bits:
@@ -52,14 +53,14 @@ def meaning(line: Line, row: Row) -> None:
         row.invalid |= {_signed(raw, row): text for raw, text in labels.items()}
     elif labels or codes.is_state(row.metric):
         _state(line, row, labels)
-    elif not row.metric and _single(row):
+    elif not row.metric and row.single:
         row.metric, row.states = codes.of_bit(row.name)
         line.doubts -= _OF_NUMBERS
         if row.metric and not row.component:
             row.component = component_of(row.name, codes.said_by(row.metric))
     elif not row.metric:
         _quantity(line, row)
-    if _single(row):
+    if row.single:
         line.doubts -= _OF_NUMBERS
 
 
@@ -101,7 +102,7 @@ def _state(line: Line, row: Row, labels: dict[int, str]) -> None:
     if not row.metric:
         return
     if not labels:
-        row.states = codes.of_single(row.metric) if _single(row) else {}
+        row.states = codes.of_single(row.metric) if row.single else {}
         if not row.states:
             line.faults.append(
                 f"{row.metric} is a state: fill the column `states`, like 0=off 1=on"
@@ -132,11 +133,6 @@ def _quantity(line: Line, row: Row) -> None:
         row.metric = "pressure.differential"
         component = component.replace("differential", "").replace("dp", "").strip("/_")
     row.component = row.component or _loop(component)
-
-
-def _single(row: Row) -> bool:
-    """Whether it is a bit, not a number."""
-    return row.at.get("table") in BIT_TABLES or "bit" in row.at
 
 
 def _loop(component: str) -> str:

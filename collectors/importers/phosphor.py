@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from collectors.importers.draft import Draft, Row
+from collectors.importers.draft import Draft
 from collectors.importers.guess import slug, split
+from collectors.importers.row import Row
 
 _KINDS = {
     "ReservoirPumpUnit": "rpu",

@@ -6,8 +6,9 @@ Source: facebook/openbmc common/recipes-core/rackmon2/rackmon REGISTER_MAP.md.
 from collections.abc import Mapping
 from typing import Any
 
-from collectors.importers.draft import Draft, Row
+from collectors.importers.draft import Draft
 from collectors.importers.guess import slug, split, unit_of
+from collectors.importers.row import Row
 
 _PARITY = {"EVEN": "E", "ODD": "O", "NONE": "N"}
 

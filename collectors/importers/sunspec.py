@@ -10,8 +10,9 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from collectors.importers.draft import FLAGS, Draft, Row
+from collectors.importers.draft import FLAGS, Draft
 from collectors.importers.guess import slug
+from collectors.importers.row import Row
 
 NOT_IMPLEMENTED: dict[str, tuple[str, float | None]] = {  # SunSpec type -> ours, "no value"
     "int16": ("i16", -0x8000),

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from collectors.importers import cells, unsaid
-from collectors.importers.draft import Draft, ImportFault, Row
+from collectors.importers.draft import Draft, ImportFault
 from collectors.importers.guess import component_of, split
 from collectors.importers.header import Sheet, sheet_of, title_hint
 from collectors.importers.line import Line
 from collectors.importers.meaning import check, meaning, one_loop
 from collectors.importers.nature import OPEN_POWER, is_open
+from collectors.importers.row import Row
 from collectors.modbus.at import BIT_TABLES, WORDS, At
 from collectors.modbus.checks import overlapping
 

@@ -6,8 +6,9 @@ Source: influxdata/telegraf plugins/inputs/modbus README.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from collectors.importers.draft import Draft, ImportFault, Row
+from collectors.importers.draft import Draft, ImportFault
 from collectors.importers.guess import slug
+from collectors.importers.row import Row
 from collectors.importers.unsaid import one_of_devices
 
 _TABLES = {

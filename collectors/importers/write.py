@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from collectors.importers.draft import Draft, ImportFault, Row
+from collectors.importers.draft import Draft, ImportFault
+from collectors.importers.row import Row
 from collectors.modbus.profile import Profile
 
 

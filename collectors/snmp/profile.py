@@ -95,7 +95,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from collectors.profile import Loc, Point, Profile, Strict
+from collectors.profile import Point, Profile, Strict
+from collectors.profile_faults import Loc
 from dcim.model.asset import KINDS
 
 Ref = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]

@@ -6,9 +6,10 @@ from dataclasses import fields, replace
 
 import typer
 
-from collectors.importers.draft import Draft, ImportFault, Row, answer
+from collectors.importers.draft import Draft, ImportFault, answer
 from collectors.importers.guess import by_name
 from collectors.importers.load import LEFT_OUT
+from collectors.importers.row import Row
 from collectors.importers.unsaid import Unsaid
 from collectors.units import conversion
 from dcim.cli.output import table_lines
