@@ -6,7 +6,17 @@ from collections.abc import Set as AbstractSet
 from collectors.importers.nature import finer
 from collectors.importers.words import english, unit_of
 
-__all__ = ["by_name", "component_of", "fitting", "guess", "named_unit", "slug", "split", "unit_of"]
+__all__ = [
+    "by_name",
+    "component_of",
+    "fitting",
+    "guess",
+    "loop_of",
+    "named_unit",
+    "slug",
+    "split",
+    "unit_of",
+]
 
 _NOTHING: AbstractSet[str] = frozenset()
 
@@ -102,6 +112,7 @@ _WORDS: tuple[tuple[frozenset[str], str], ...] = tuple(  # all of these in the n
         ("dew pt", "dew_point"),
         ("dewpoint", "dew_point"),
         ("dewpt", "dew_point"),
+        ("dp", "dew_point"),
         ("state of charge", "charge"),
         ("soc", "charge"),
         ("state of health", "health"),
@@ -198,11 +209,16 @@ _TYPES = frozenset(  # words of a name that tell how its number is written
 )
 _SAID_BY_NAME = _SAID | _NAMED_UNITS.keys() | _TYPES | {"pwr", "press", "hum", "pct"}
 _SAID_BY = {  # metric -> words of a name that it says, and no other metric does
-    "dew_point": frozenset(["dew", "point", "pt", "dewpoint", "dewpt"]),
+    "dew_point": frozenset(["dew", "point", "pt", "dewpoint", "dewpt", "dp"]),
     "temperature.difference": frozenset(["difference", "delta", "diff"]),
 }
 _DEW = frozenset(["dew", "dewpoint"])
 _DIFFERENCE = frozenset(["margin", "distance", "approach", "difference", "delta", "gap"])
+_LOOPS = {
+    **dict.fromkeys(("tcs", "secondary", "sec"), "secondary"),
+    **dict.fromkeys(("fws", "primary", "prim", "pri"), "primary"),
+}
+_LOOP_WORDS = frozenset(["side", "loop", "circuit", "water", "facility", "rack"])
 _ENDS = ("inlet", "outlet", "supply", "return", "setpoint")
 _ENDED = frozenset(["temperature", "pressure"])
 _PHASE = {"a": "L1", "b": "L2", "c": "L3", "ab": "L1-L2", "cb": "L2-L3", "ac": "L3-L1"}
@@ -257,11 +273,13 @@ def guess(name: str, unit: str, more: str = "") -> tuple[str, str] | None:
     said = _SAID_BY_NAME | _SAID_BY.get(metric, _NOTHING)
     if metric in _ENDED and "setpoint" in words:
         words.remove("setpoint")
-        return f"{metric}.setpoint", _component(words, said)
+        return f"{metric}.setpoint", loop_of(_component(words, said))
     if metric in _ENDED and (end := next((w for w in words if w in _ENDS[:4]), "")):
         metric = f"{metric}.{end}"
         words.remove(end)
-    return finer(metric, _component(words, said), set(words) | set(split(f"{name} {more}")))
+    told = set(words) | set(split(f"{name} {more}"))
+    metric, component = finer(metric, _component(words, said), told)
+    return metric, loop_of(component)
 
 
 def by_name(name: str) -> str | None:
@@ -271,6 +289,14 @@ def by_name(name: str) -> str | None:
     if {"dew", "point"} <= set(words):
         return "dew_point"
     return finer(metric, "", set(words))[0] if metric else None
+
+
+def loop_of(component: str) -> str:
+    """TCS, secondary side -> loop/secondary, as the suite's own profiles call it."""
+    words = component.split("_")
+    side = {_LOOPS[word] for word in words if word in _LOOPS}
+    rest = [word for word in words if word not in _LOOPS and word not in _LOOP_WORDS]
+    return f"loop/{side.pop()}" if len(side) == 1 and not rest else component
 
 
 def component_of(name: str, drop: tuple[str, ...] = ()) -> str:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from collectors.importers import cells, codes
 from collectors.importers.draft import FLAGS
-from collectors.importers.guess import component_of, fitting, guess, split
+from collectors.importers.guess import component_of, fitting, guess, loop_of, split
 from collectors.importers.line import Line
 from collectors.importers.row import Row
 from collectors.modbus.at import At
@@ -15,16 +15,11 @@ from collectors.modbus.checks import never
 from collectors.units import CONVERSIONS, conversion
 from dcim.model.metric import registry
 
-_LOOPS = {
-    **dict.fromkeys(("tcs", "secondary", "sec"), "secondary"),
-    **dict.fromkeys(("fws", "primary", "prim", "pri"), "primary"),
-}
 _OF_A_LOOP = frozenset(
     f"{metric}.{end}" for metric in ("temperature", "pressure") for end in ("supply", "return")
 ) | {"flow"}
 _OF_NUMBERS = frozenset(["type", "scale", "factors"])  # doubts that states and flags do not have
 _NO_VALUE = frozenset([0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
-_LOOP_WORDS = frozenset(["side", "loop", "circuit", "water", "facility", "rack"])
 
 
 def meaning(line: Line, row: Row) -> None:
@@ -132,15 +127,7 @@ def _quantity(line: Line, row: Row) -> None:
     if "differential" in component or (row.metric == "pressure" and {"dp", "differential"} & words):
         row.metric = "pressure.differential"
         component = component.replace("differential", "").replace("dp", "").strip("/_")
-    row.component = row.component or _loop(component)
-
-
-def _loop(component: str) -> str:
-    """TCS, secondary side -> loop/secondary, as the suite's own profiles call it."""
-    words = component.split("_")
-    side = {_LOOPS[word] for word in words if word in _LOOPS}
-    rest = [word for word in words if word not in _LOOPS and word not in _LOOP_WORDS]
-    return f"loop/{side.pop()}" if len(side) == 1 and not rest else component
+    row.component = row.component or loop_of(component)
 
 
 def one_loop(rows: Sequence[Row]) -> list[str]:
