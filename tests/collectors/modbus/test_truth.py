@@ -181,7 +181,11 @@ def test_no_bit_of_an_alarm_word_goes_unseen(name):
     for one in words:
         for address in one.at.addresses:
             metrics = seen.get((one.at.table, address), {})
-            if metrics and set(metrics.values()) <= {"alarm", "leak"} and (name, address) not in PARTLY_READ:
+            if (
+                metrics
+                and set(metrics.values()) <= {"alarm", "leak"}
+                and (name, address) not in PARTLY_READ
+            ):
                 assert len(metrics) == 16, (address, sorted(set(range(16)) - metrics.keys()))
 
 
