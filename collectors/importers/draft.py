@@ -32,6 +32,7 @@ FLAGS = {  # metric of a flag -> its states
     "alarm": ALARM,
     "contact": {0: "open", 1: "closed"},
 }
+UNNAMED = "unnamed"  # bits of an alarm word of which the map says nothing
 _WELL = frozenset(  # words of flags that tell what is, not what is wrong
     [
         "ok",
@@ -53,6 +54,8 @@ _WELL = frozenset(  # words of flags that tell what is, not what is wrong
         "auto",
         "elapsed",
         "led",
+        *("normal", "busy", "sleep", "check", "checking", "suspended", "measured", "permission"),
+        *("calculation", "successful"),
     ]
 )
 _WRONG = frozenset(
@@ -288,7 +291,9 @@ def _split_flags(row: Row) -> Iterator[Row]:
             prefix = f"word/{prefix}" if prefix.isdecimal() else prefix
             within = row.component or ("zone" if metric == "leak" else prefix)
             component = f"{within}/{{name}}" if within else "{name}"
-            yield replace(row, metric=metric, component=component, bits=names, states=states)
+            rest = f"{within}/{UNNAMED}".lstrip("/") if row.rest and metric == "alarm" else ""
+            part = replace(row, metric=metric, component=component, bits=names, states=states)
+            yield replace(part, rest=rest)
 
 
 def _flag(register: str, text: str) -> str:
@@ -314,5 +319,7 @@ def _distinct(rows: Sequence[Row]) -> list[Row]:
             row.component = slug("_".join(split(row.name))) + each
         if row.key in taken:
             row.component = f"{slug('_'.join(split(row.name)))}/{row.at.get('address')}{each}"
-        taken.add(row.key)
+        if row.rest in taken:
+            row.rest = f"{slug('_'.join(split(row.name)))}/{UNNAMED}"
+        taken |= {row.key, row.rest} - {""}
     return list(rows)

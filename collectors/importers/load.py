@@ -3,17 +3,21 @@
 import csv
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError
 
 from collectors.importers import phosphor, rackmon, sunspec, table, telegraf
-from collectors.importers.draft import Draft, ImportFault, answer
+from collectors.importers.draft import UNNAMED, Draft, ImportFault, answer
+from collectors.importers.row import Row
+from collectors.importers.words import english
+from collectors.modbus.at import WORDS
 from collectors.profile import Evidence, Strict
 
+T = TypeVar("T")
 LEFT_OUT = "-"  # the answer to a register that is not wanted
 _JSON: tuple[tuple[Callable[[Any], bool], Callable[[Any, str], Draft]], ...] = (
     (rackmon.is_map, rackmon.read),
@@ -37,6 +41,9 @@ class Answers(Strict):
     doubtful: str = ""  # why every number is `uncertain`
     units: Annotated[dict[str, str], Field(default_factory=dict)]  # the map's unit -> what it means
     registers: Annotated[dict[str, str], Field(default_factory=dict)]  # name or pattern -> answer
+    absent: Annotated[dict[str, tuple[int, ...]], Field(default_factory=dict)]  # raw: not there
+    # words of alarms that have further bits, by name or pattern; default: all called alarm or fault
+    rest: tuple[str, ...] = ("*alarm*", "*fault*", "*warning*")
     components: Annotated[dict[str, str], Field(default_factory=dict)]  # start of one -> instead
     conventions: Annotated[dict[str, str], Field(default_factory=dict)]  # of a table: see `unsaid`
     link: Annotated[dict[str, Any], Field(default_factory=dict)]
@@ -94,6 +101,9 @@ def complete(draft: Draft, answers: Answers) -> None:
             draft.left_out.append(f"{row.where()}: as told")
             draft.rows.remove(row)
             continue
+        row.absent = _answer_to(row.name, answers.absent) or row.absent
+        if _has_rest(row, answers.rest):
+            row.rest = UNNAMED
         if row.metric and not row.guessed:
             continue
         if (text := _answer_to(row.name, answers.registers)) is not None:
@@ -105,7 +115,14 @@ def complete(draft: Draft, answers: Answers) -> None:
             row.doubtful = answers.doubtful
 
 
-def _answer_to(name: str, registers: Mapping[str, str]) -> str | None:
+def _has_rest(row: Row, patterns: Iterable[str]) -> bool:
+    """Whether a word of flags has bits without a name that may be alarms."""
+    unnamed = len(row.bits) < 16 * WORDS[str(row.at.get("type", "u16"))]
+    name = english(row.name).lower()
+    return bool(row.bits) and unnamed and any(fnmatchcase(name, one.lower()) for one in patterns)
+
+
+def _answer_to(name: str, registers: Mapping[str, T]) -> T | None:
     if name in registers:
         return registers[name]
     return next((text for pattern, text in registers.items() if fnmatchcase(name, pattern)), None)

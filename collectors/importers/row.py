@@ -21,6 +21,7 @@ class Row:
     scale: float = 1.0
     offset: float = 0.0
     bits: dict[int, str] = field(default_factory=dict)
+    rest: str = ""  # of flags: the component of the bits that have no name
     states: dict[int, str] = field(default_factory=dict)
     labels: dict[int, str] = field(default_factory=dict)  # what the map calls its states
     other_state: str = ""

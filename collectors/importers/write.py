@@ -68,6 +68,7 @@ def _point(row: Row) -> dict[str, Any]:
         "at": row.at,
         "repeat": row.repeat,
         "bits": row.bits,
+        "rest": row.rest,
         "when": row.when,
         "states": row.states,
         "other_state": row.other_state,

@@ -58,6 +58,7 @@ GERMAN_VALUES = {
     "pump/1/run": "fault",
     "supply/temperature.setpoint": 18.0,
     "pump_1_fault/alarm": "inactive",
+    "unnamed/alarm": "inactive",
     "zone/leak_rack_side/leak": "wet",
 }
 
@@ -329,6 +330,18 @@ def test_parts_of_the_only_loop_stand_on_it_and_it_is_said(tmp_path: Path):
     assert draft.remarks == []
 
 
+def test_bits_of_an_alarm_word_that_have_no_name_are_one_alarm(tmp_path: Path):
+    text = (
+        "address,name,type,remark\n"
+        '0,Alarm word,UINT16,"bit0: high temp, bit4: leak"\n'
+        '1,Settings,UINT16,"bit0: cooling enabled, bit1: pump fault"\n'
+    )
+    profile, _ = imported(tmp_path, text)
+    assert [one.key for one in profile.placed if one.at.mask is not None] == ["unnamed/alarm"]
+    (rest,) = (one for one in profile.placed if one.at.mask is not None)
+    assert (rest.at.address, rest.at.mask) == (0, 0xFFEE)
+
+
 def test_everything_left_out_has_a_reason(tmp_path: Path):
     text = (
         "address,name,unit,type,scale,states,access\n"
@@ -360,6 +373,7 @@ def test_flags_keep_the_component_they_are_given_and_the_doubt_of_their_word_ord
     assert [one.key for one in profile.placed] == [
         "pump/2/high_temp/alarm",
         "pump/2/low_flow/alarm",
+        "pump/2/unnamed/alarm",
     ]
     assert profile.point[0].doubtful == "the map gives no word order: high word first assumed"
 
