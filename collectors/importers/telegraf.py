@@ -68,7 +68,8 @@ def read(
         raise ImportFault("no fields in inputs.modbus")
     told = (conventions or {}).get("device", "")
     if told and not (told.isdecimal() and 1 <= int(told) <= len(devices)):
-        raise ImportFault(f"device: found {told!r}, expected 1..{len(devices)}")
+        listed = ", ".join(f"{number} ({one})" for number, one in enumerate(devices, 1))
+        raise ImportFault(f"device: found {told!r}, expected one of {listed}")
     wanted = devices[int(told or "1") - 1]
     plugin = next(plugin for plugin, (device, *_) in found if device == wanted)
     draft = Draft(source, name=slug(str(plugin.get("name", ""))) if plugin.get("name") else "")

@@ -427,5 +427,5 @@ def test_of_several_telegraf_devices_the_one_that_is_told(tmp_path: Path):
     second = read(file, {"device": "2"})
     assert [row.name for row in second.rows] == ["grid_hz"]
     assert second.left_out == ["voltage_volts: of another device, unit 1"]
-    with pytest.raises(ImportFault, match=r"device: found '3', expected 1\.\.2"):
+    with pytest.raises(ImportFault, match=r"found '3', expected one of 1 \(unit 1\), 2 \(unit 2\)"):
         read(file, {"device": "3"})
