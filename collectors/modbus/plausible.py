@@ -85,11 +85,11 @@ class Plausibility:
         low, high = rule.range or (0.0, 0.0)
         reading = self._told[self._address(rule.point)]
         value = reading.value
-        if reading.quality is not Quality.BAD and value is not None and low <= value <= high:
+        if value is None and not outside(reading):
+            return None  # not read, or the device itself says that it has none
+        if value is not None and low <= value <= high:
             return None
-        if rule.power and value is None and not outside(reading):
-            return None  # it was not read, or the device itself has none
-        said = f" is {value:g}" if value is not None else f": {reading.reason or 'no value'}"
+        said = f" is {value:g}" if value is not None else f": {reading.reason}"
         # a feed that is dead has no voltage, or next to none: its 0 W is right
         dead = value is None or value == 0 or _NO_VOLTAGE < value < low
         wrong = rule.power or (not dead and rule.point in self._volts_and_amperes)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+from pydantic import ValidationError
 
 from collectors.base import Intervals, Override, ProbeResult
 from collectors.modbus.collector import probe
@@ -114,6 +115,20 @@ METER = profile(
 WELL = {"power.active": 2000.0, "L1/voltage": 230.0, "L1/current": 9.0, "frequency": 50.0}
 
 
+@pytest.mark.parametrize(
+    ("rule", "fault"),
+    [
+        ({"point": "power.active"}, "either `range` or `balance`"),
+        ({"point": "power.active", "balance": ["L1"], "range": [0, 1]}, "either `range`"),
+        ({"point": "frequency", "balance": ["L1"]}, "is about a power.active, not frequency"),
+        ({"point": "power.active", "balance": ["L2"]}, "no point 'L2/voltage'"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused(rule: dict[str, object], fault: str):
+    with pytest.raises(ValidationError, match=fault):
+        Profile.model_validate(METER.model_dump() | {"plausible": [rule]})
+
+
 def said(values: Mapping[str, float | None]) -> list[Reading]:
     return [
         Reading(f"m/{point}", value, 0.0, Quality.GOOD if value is not None else Quality.BAD)
@@ -142,6 +157,12 @@ def test_next_to_no_voltage_is_a_dead_feed_and_less_than_that_is_none(volts: flo
     doubt = Plausibility(METER, "m").weigh(said(WELL | {"L1/voltage": volts}))
     assert doubt is not None
     assert doubt.power is power
+
+
+def test_what_a_device_says_that_it_does_not_have_speaks_for_nothing():
+    """A phase that is not wired reads as not a number, or as the device's own `not available`."""
+    rules = Plausibility(METER, "m")
+    assert rules.weigh(said(WELL | {"L1/voltage": None, "frequency": None})) is None
 
 
 def test_a_balance_is_held_at_every_poll_but_a_load_may_come_at_once():
