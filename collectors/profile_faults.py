@@ -22,7 +22,8 @@ Loc = tuple[int | str, ...]  # a path through tables and lists
 _ROUNDS = 30  # each takes something out; a file with more levels of faults does not exist
 _MAX_SHOWN = 60
 _PLACE = re.compile(r"((?:point|plausible|identify)\.\d+): (.+)", re.DOTALL)
-_NO_POINT = re.compile(r"no point '(.+)'")
+_NO_POINT = re.compile(r"no point '(.+?)'")
+_NAMING = ("metric", "component", "repeat", "bits", "each")  # keys a point's address is made of
 _HEAD = {"name": "x", "kind": "meter", "vendor": "x", "evidence": "document", "sources": ["x"]}
 _ELSEWHERE = 60000  # an address to go on with where the one of a point is wrong
 _NEEDED = ("metric", "component", "states", "bits", "repeat", "at", "address", "words", "range")
@@ -56,7 +57,10 @@ class Fault:
 
 def every_fault(name: str, table: Mapping[str, Any], model: type["Profile"]) -> list[Fault]:
     """All that is wrong in a file's table, by the keys of the file."""
-    return list(dict.fromkeys(_Search(name, table, model).faults()))
+    expected: dict[tuple[str, str], dict[str, None]] = {}
+    for one in _Search(name, table, model).faults():
+        expected.setdefault((one.key, one.found), {})[one.expected] = None
+    return [Fault(name, *told, " or ".join(texts)) for told, texts in expected.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ class _Search:
     # --- told ---
 
     def _told(self, at: Loc, one: ErrorDetails) -> Iterator[Fault]:
-        here = self._in_file(at)
+        here = self._in_file(_without_types(at))
         if here in self._taken:
             return
         if one["type"] == "too_short" and (one["input"] or self._gone):
@@ -158,13 +162,10 @@ class _Search:
 
     def _of_gone(self, text: str) -> bool:
         """Whether a rule misses only what was taken out."""
-        if text == "no [[point]]":
+        if text == "no [[point]]" or text.startswith("a trap is about"):
             return bool(self._gone)
         missing = _NO_POINT.search(text)
-        if missing is None:
-            return False
-        metric = missing[1].rpartition("/")[2]
-        return any(item.get("metric", metric) == metric for item in self._gone)
+        return missing is not None and any(_may_be(item, missing[1]) for item in self._gone)
 
     def _found_and_expected(self, one: ErrorDetails) -> tuple[str, str]:
         last = one["loc"][-1]
@@ -209,6 +210,8 @@ class _Search:
             self._taken.add(here)
             if wrong.kind != "extra_forbidden" or get_close_matches(str(last), _NEEDED, 1, 0.7):
                 self._doubted.add(here[:-1])
+            if len(here) > 2 and set(_NAMING) & set(here[2:]):
+                self._half.append(wrong.item)
             if len(here) > 1 and here[-2] == "at":
                 self._half.append(wrong.item)
                 if not parent.keys() & {"address", "words"}:
@@ -235,6 +238,19 @@ class _Search:
                 yield one
             if isinstance(one, dict | list):
                 yield from self._lists(one)
+
+
+def _may_be(item: Any, address: str) -> bool:
+    """Whether a point that was taken out could have had this address, but for one mistake."""
+    component, _, metric = address.rpartition("/")
+    pattern = re.sub(r"\\{\w*\\}", ".*", re.escape(str(item.get("component", ""))))
+    return item.get("metric") == metric or re.fullmatch(pattern, component) is not None
+
+
+def _without_types(at: Loc) -> Loc:
+    """Without what the model adds to a path: which of several types it tried."""
+    last = str(at[-1]) if len(at) > 1 else ""
+    return at[:-1] if last in ("int", "float", "str", "bool") or "[" in last else at
 
 
 def _below(value: Any, part: int | str) -> Any:

@@ -296,6 +296,20 @@ class Variant(Strict):
 Refs = Annotated[tuple[Ref, ...], BeforeValidator(lambda v: v if isinstance(v, list) else [v])]
 
 
+def _expanded(table: Mapping[str, Any]) -> dict[str, Any]:
+    """With every point of `each` and `cases` standing for itself."""
+    data = dict(table)
+    if isinstance(data.get("trap"), list):
+        data["trap"] = _written_out(data["trap"], {}, {})
+    cases = data.pop("cases", {})
+    common = data.pop("defaults", {})
+    if isinstance(data.get("point"), list):
+        data["point"] = _written_out(data["point"], cases, common)
+    if isinstance(data.get("table"), list):
+        data["table"] = [_table_written_out(table, cases, common) for table in data["table"]]
+    return data
+
+
 class SnmpProfile(Profile):
     """A profile with `protocol = "snmp"`; the module's text describes the form."""
 
@@ -321,16 +335,12 @@ class SnmpProfile(Profile):
         """Write out `each` and `cases`, so that every point stands for itself."""
         if not isinstance(data, dict):
             return data
-        data = dict(data)
-        if isinstance(data.get("trap"), list):
-            data["trap"] = _written_out(data["trap"], {}, {})
-        cases = data.pop("cases", {})
-        common = data.pop("defaults", {})
-        if isinstance(data.get("point"), list):
-            data["point"] = _written_out(data["point"], cases, common)
-        if isinstance(data.get("table"), list):
-            data["table"] = [_table_written_out(table, cases, common) for table in data["table"]]
-        return data
+        try:
+            return _expanded(data)
+        except (TypeError, AttributeError, LookupError):
+            raise ValueError(
+                "found something else, expected tables in `defaults`, `cases`, `when` and `each`"
+            ) from None
 
     @classmethod
     def place(cls, table: Mapping[str, Any], at: Loc) -> Loc:

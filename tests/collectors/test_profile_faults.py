@@ -175,3 +175,32 @@ def test_sound_profiles_are_told_beside_the_faults(tmp_path: Path):
     with pytest.raises(ProfileError) as caught:
         load_profiles([tmp_path / "p.toml", tmp_path / "q.toml"], MODELS)
     assert list(caught.value.sound) == ["p"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("defaults = 5\n[[point]]\n", "`defaults`, `cases`, `when` and `each`"),
+        ('[[point]]\neach = 7\nat = "1.3.6"\nmetric = "voltage"\n', "`when` and `each`"),
+        (
+            '[[point]]\nat = "1.3.6"\nmetric = "voltage"\nabsent = [[1]]\n',
+            "point.0.absent.0: found",
+        ),
+    ],
+)
+def test_tables_of_another_shape_are_told_too(tmp_path: Path, text: str, found: str):
+    head = HEAD.replace("modbus", "snmp")
+    identify = '[identify]\ntables = ["1.3.6.1.2"]\n'
+    text = identify + text if text.startswith("[") else text + identify
+    assert any(found in one for one in _faults(tmp_path, head + text))
+
+
+def test_a_point_whose_repeat_is_wrong_is_not_missing_as_well(tmp_path: Path):
+    text = (
+        '[[point]]\nmetric = "voltage"\ncomponent = "{name}"\nat = { address = 1 }\n'
+        "repeat = { count = 2, stride = 1, names = 5 }\n"
+        '[[plausible]]\npoint = "L1/voltage"\nrange = [1, 2]\n'
+    )
+    assert _faults(tmp_path, HEAD + text) == [
+        "point.0.repeat.names: found 5, expected a table or a list"
+    ]
