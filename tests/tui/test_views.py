@@ -118,9 +118,10 @@ def test_modules_that_answer_each_are_counted_by_what_their_rack_says(redundancy
     ]
     state.points |= {point.point: point for point in own}
     state.points = {p: o for p, o in state.points.items() if not p.startswith("bbu-r01/module")}
-    state.site.devices = [  # the module answers for itself, the shelf does not speak
+    state.site = site = hall.site()
+    site.devices = [  # the module answers for itself, the shelf does not speak
         device.model_copy(update={"place": rack} if device.kind == "bbu" else {})
-        for device in state.site.devices
+        for device in site.devices
     ]
     assert told in line(plain(overview.rows(state, ui(120, 40))), "BBU worst")
 
@@ -132,7 +133,7 @@ def test_a_shelf_whose_spare_is_lost_or_not_known_is_never_called_well(more):
     if more is not None:
         said = hall.point("bbu-r01/modules/redundancy", **{"state": "full", **more})
         state.points[said.point] = said
-    look = plant.Plant(state.site, state, hall.NOW)
+    look = plant.Plant(hall.site(), state, hall.NOW)
     item = next(item for item in look.power() if item.name == "BBU worst")
     lost = more is not None and more.get("state", "full") == "lost"
     for text in (item.tail, *item.brief):
