@@ -35,12 +35,12 @@ def read_catalog(folder: Path) -> Catalog:
         return Catalog(error.sound, faults, faulty)
 
 
-def read_profiles(folder: Path) -> Mapping[str, Profile]:
+def read_profiles(folder: Path) -> dict[str, Profile]:
     """All profiles for a configuration in `folder`; ConfigError with every fault of every file."""
     catalog = read_catalog(folder)
     if catalog.faults:
         raise ConfigError(catalog.faults)
-    return catalog.profiles
+    return dict(catalog.profiles)
 
 
 def _fault(fault: ProfileFault, own: list[Path]) -> Fault:
