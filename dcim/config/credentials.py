@@ -10,11 +10,17 @@ _WANTED = 'auth_protocol and auth_key_env or auth_key_file; or "none": without a
 
 
 def check_credentials(draft: Draft, report: Report) -> None:
-    """Faults of every [credentials], and of every SNMPv3 device that has not what it needs."""
+    """Faults of every [credentials], and of every SNMPv3 device that has not what it needs.
+
+    What has a fault of its own already is not looked at: more of them would be its consequences.
+    """
+    broken = {name for name in draft.credentials if report.speaks_of(("credentials", name))}
     for name, table in draft.credentials.items():
-        _whole(("credentials", name), table, report)
+        if name not in broken:
+            _whole(("credentials", name), table, report)
     for n, device in draft.devices.items():
-        if device.address and parse_url(device.address).scheme == "snmp3":
+        speaks_v3 = device.address and parse_url(device.address).scheme == "snmp3"
+        if speaks_v3 and _credentials_of(device) not in broken:
             _speaks_v3(("devices", n), device, draft, report)
 
 
@@ -38,6 +44,10 @@ def _whole(path: Path, table: CredentialsTable, report: Report) -> None:
         report.add((*path, "priv_protocol"), repr(table.priv_protocol), expected)
 
 
+def _credentials_of(device: DeviceTable) -> str:
+    return device.credentials or parse_url(device.address).query.get("credentials", "")
+
+
 def _key(table: CredentialsTable, name: str) -> str:
     """Which of NAME_env and NAME_file is given; empty where neither is."""
     given = (f"{name}_env", f"{name}_file")
@@ -46,7 +56,7 @@ def _key(table: CredentialsTable, name: str) -> str:
 
 def _speaks_v3(path: Path, device: DeviceTable, draft: Draft, report: Report) -> None:
     url = parse_url(device.address)
-    name = device.credentials or url.query.get("credentials", "")
+    name = _credentials_of(device)
     if name and name not in draft.credentials:  # reported already
         return
     table = draft.credentials.get(name, CredentialsTable())

@@ -67,6 +67,10 @@ class Report:
         if fault not in self.faults:
             self.faults.append(fault)
 
+    def speaks_of(self, path: Path) -> bool:
+        """Whether a key below `path` has a fault already."""
+        return any(fault.key.startswith(f"{key_text(path)}.") for fault in self.faults)
+
     def note(self, path: Path, said: str) -> Note:
         return Note(self._file, key_text(path), line_of(self._lines, path), said)
 

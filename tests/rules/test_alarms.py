@@ -109,7 +109,7 @@ def test_stale_readings_that_come_with_an_outage_are_no_answer(plant):
 SHIFTED = Outage(OutageKind.MISIDENTIFIED, "frequency is 7, expected 45..65")
 
 
-def doubted(plant, device="meter-main", outage=SHIFTED):
+def doubted(plant: Plant, device: str = "meter-main", outage: Outage | None = SHIFTED) -> None:
     """A poll whose numbers cannot be right, or (without outage) are."""
     reading = Reading(f"{device}/frequency", 7.0, plant.now, Quality.UNCERTAIN)
     plant.events.extend(plant.engine.outage(Batch(device, plant.now, [reading], outage), plant.now))

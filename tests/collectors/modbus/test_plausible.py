@@ -1,7 +1,7 @@
 """Wrong addresses and wrong word orders: no power figure comes of them, and it is said."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -30,10 +30,10 @@ from tests.collectors.modbus.test_every_profile import Device
 PROFILES = {name: one for name, one in modbus_profiles().items() if not one.models}
 
 
-def wide(one: Profile) -> list[tuple[str, ...]]:
+def wide(one: Profile) -> list[tuple[str, Sequence[int]]]:
     """The neighbouring registers of every number that takes two or more."""
     return [
-        (placed.at.table, *placed.at.addresses)  # type: ignore[misc]
+        (placed.at.table, placed.at.addresses)
         for placed in one.placed
         if not placed.at.bits_only and placed.at.size > 1
     ]
@@ -50,9 +50,9 @@ WIDE_POWER = [
 def swapped(one: Profile, words: Words) -> Words:
     """With the words of every wide number in the other order, as a gateway does."""
     held = {table: dict(cells) for table, cells in words.items()}
-    for table, *addresses in wide(one):
+    for table, addresses in wide(one):
         for here, there in zip(addresses, reversed(addresses), strict=True):
-            held[table][int(here)] = words[table][int(there)]
+            held[table][here] = words[table][there]
     return held
 
 

@@ -95,7 +95,8 @@ async def test_every_device_that_is_out_is_named_before_those_that_are_degraded(
     conflict = Outage(OutageKind.ENGINE_ID_CONFLICT, "ups-b has the same engine id")
     names = [*(f"a-{n:02}" for n in range(50)), *(f"z-{n:02}" for n in range(12))]
     like = running.agent.targets["ups-a"]
-    running.agent.targets |= {name: replace(like, device=name) for name in names}
+    more = {name: replace(like, device=name) for name in names}
+    running.agent.targets = {**running.agent.targets, **more}
     for n in range(50):
         running.publish(f"a-{n:02}", running.reading(f"a-{n:02}/load", 1.0), outage=conflict)
     for n in range(12):  # beside leak-r01

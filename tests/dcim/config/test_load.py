@@ -777,3 +777,15 @@ def test_faults_of_the_sites_own_rules_are_told_too(write):
     faults = faults_of(write(HEAD + "[rules]\nfiles = ['mine.toml']\n"))
     assert any("mine.toml: alarm.mine.limt: Extra inputs" in fault for fault in faults)
     assert all(fault.startswith(f"dcim.toml:{NEXT + 1}: rules.files[0]: ") for fault in faults)
+
+
+def test_a_wrong_algorithm_is_one_fault_and_not_its_consequences_too(tmp_path: Path):
+    file = tmp_path / "dcim.toml"
+    file.write_text(
+        '[site]\nid = "s"\n[credentials.v3]\nuser = "u"\nauth_protocol = "sha255"\n'
+        'auth_key_env = "A"\n[[devices]]\nid = "d"\nplace = "s"\n'
+        'address = "snmp3://10.0.0.1?credentials=v3"\n'
+    )
+    with pytest.raises(ConfigError) as raised:
+        load(file)
+    assert [fault.key for fault in raised.value.faults] == ["credentials.v3.auth_protocol"]
