@@ -355,7 +355,7 @@ def f32(value: float) -> tuple[int, int]:
 def seahawk(status: int) -> Words:
     low, high = reversed(f32(17.5)), reversed(f32(100.0))
     return {
-        "holding": registers(0, 100, 50),
+        "holding": registers(0, 100, 50) | {3: 0},
         "input": registers(0, status, 0, 0, 12, 300, 40, 41, 0, 3) | registers(8000, *low, *high),
     }
 
