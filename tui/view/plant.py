@@ -331,9 +331,10 @@ class Plant:
         fresh = not self.state.silent(self.now)
         text = f"{len(dry)}/{len(points)}"
         quality = Quality.GOOD if fresh else Quality.STALE
-        other = len(points) - len(dry) - len(wet)
+        doubtful = sum(p.state == "dry" and p.quality == Quality.UNCERTAIN for p in points)
+        others = {"unknown": len(points) - len(dry) - len(wet) - doubtful, "doubtful": doubtful}
         tail = f"{len(wet)} WET {clean(object_of(wet[0].point))}" if wet else ""
-        tail = tail or (f"{other} unknown" if other else "")
+        tail = tail or ", ".join(f"{count} {word}" for word, count in others.items() if count)
         watches = tuple(p.point for p in points)
         counted = marked(text, "dry", quality) if points else NO_DATA
         brief = (f"{len(wet)} WET",) if wet else ()
