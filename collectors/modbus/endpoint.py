@@ -29,8 +29,9 @@ from dcim.model.reading import Outage, OutageKind
 
 Script = Generator[Read, Answer | Outage, None]
 
-# Source: MODBUS Application Protocol V1.1b3 section 7, exceptions 5, 6, 10, 11
-_PASSING = frozenset([OutageKind.BUSY, OutageKind.GATEWAY_PATH, OutageKind.GATEWAY_TARGET])
+# Source: MODBUS Application Protocol V1.1b3 section 7, exceptions 5, 6, 10. Not 11: the gateway has
+# waited for the unit already, and every repetition would hold the line for another time-out.
+_PASSING = frozenset([OutageKind.BUSY, OutageKind.GATEWAY_PATH])
 
 _COUNTED_AS_THEY_COME = frozenset([OutageKind.WRONG_UNIT, OutageKind.WRONG_TRANSACTION])
 

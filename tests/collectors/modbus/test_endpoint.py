@@ -73,7 +73,7 @@ async def test_every_failure_is_an_outage_of_its_own(
     assert outage.kind is kind, outage.detail
 
 
-@pytest.mark.parametrize("exception", [5, 6, 10, 11])
+@pytest.mark.parametrize("exception", [5, 6, 10])
 async def test_a_passing_failure_is_asked_again_in_the_same_poll(exception: int):
     asked = 0
 
@@ -92,6 +92,23 @@ async def test_a_passing_failure_is_asked_again_in_the_same_poll(exception: int)
     assert result.outage is None
     assert [reading.value for reading in result.readings] == [103, 150, 200, 250]
     assert asked == 8
+
+
+async def test_a_unit_that_its_gateway_has_waited_for_holds_the_line_once():
+    asked = 0
+
+    async def gone(_: Peer, transaction: int, unit: int, pdu: bytes) -> bytes:
+        nonlocal asked
+        asked += 1
+        return framed(transaction, unit, b"\x83\x0b")
+
+    points = [{"metric": "value", "component": str(n), "at": {"address": n}} for n in (3, 50, 100)]
+    async with peer(gone) as server:
+        where = target(f"modbus://127.0.0.1:{server.port}/1", "test")
+        result = await probe(where, {"test": profile(point=points)}, SystemClock())
+    assert result.outage is not None
+    assert result.outage.kind is OutageKind.GATEWAY_TARGET
+    assert asked == 1
 
 
 async def test_a_lasting_failure_is_asked_again_a_few_times_in_all():
