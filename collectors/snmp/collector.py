@@ -1,8 +1,8 @@
 """Polls all SNMP devices of a site on one transport."""
 
 import asyncio
-import random
 from collections.abc import Mapping, Sequence
+from random import Random
 
 from collectors.base import Limits, Sink, Target
 from collectors.profile import Profile
@@ -20,7 +20,7 @@ _STARTS_A_SECOND = 500.0
 
 
 class SnmpCollector:
-    """All SNMP targets. The wheel must be running beside `run`."""
+    """All SNMP targets. The wheel must be running beside `run`. `random` spreads what is periodic."""
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class SnmpCollector:
         clock: Clock,
         wheel: Wheel,
         counters: Counters,
+        random: Random | None = None,
     ) -> None:
         self.counts = Counts()  # of the transport
         self._targets = targets
@@ -39,6 +40,7 @@ class SnmpCollector:
         self._clock = clock
         self._wheel = wheel
         self._counters = counters
+        self._random = random or Random()
         self._devices: dict[str, Device] = {}
         self._hosts: dict[str, list[str]] = {}
         self._hosts_at = float("-inf")
@@ -59,11 +61,12 @@ class SnmpCollector:
                     transport,
                     tasks,
                     asyncio.Semaphore(_SURVEYS_AT_ONCE),
+                    self._random,
                 )
                 for target in self._targets:
                     device = self._devices[target.device] = Device(target, around)
                     spread_s = min(1.0, len(self._targets) / _STARTS_A_SECOND)
-                    device.begin(random.uniform(0, spread_s))
+                    device.begin(self._random.uniform(0, spread_s))
                 await asyncio.Event().wait()
         finally:
             for device in self._devices.values():

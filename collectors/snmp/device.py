@@ -1,10 +1,10 @@
 """One device's life: looked for, surveyed, polled, noticed when it is away or another one."""
 
 import asyncio
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 
 from collectors.base import CollectError, Limits, Sink, Target, stale_after_s
 from collectors.snmp.ber import encode_oid
@@ -42,6 +42,7 @@ class Surroundings:
     transport: Transport
     tasks: asyncio.TaskGroup
     surveys: asyncio.Semaphore  # how many may be under way at a time
+    random: Random
 
 
 @dataclass(slots=True)
@@ -169,7 +170,7 @@ class Device:
         if outage.kind in DENIED:  # it is there: keys may be put right at any time
             longest_s = min(longest_s, max(_FIRST_RETRY_S, self._target.intervals.normal))
         self._retry_s = min(self._retry_s, longest_s)
-        self.begin(self._retry_s * random.uniform(0.8, 1.2))
+        self.begin(self._retry_s * self._around.random.uniform(0.8, 1.2))
         self._retry_s = min(2 * self._retry_s, longest_s)
 
     def _take(self, known: _Known) -> None:
@@ -183,7 +184,7 @@ class Device:
             if done.identity.kind:
                 self._around.sink.identified(done.identity)
             self._publish(Result(outage=Outage(OutageKind.UNIDENTIFIED, detail)))
-            self.begin(_UNKNOWN_RETRY_S * random.uniform(0.8, 1.2))
+            self.begin(_UNKNOWN_RETRY_S * self._around.random.uniform(0.8, 1.2))
             return
         if self._known is not None and not self._known.renew and self._known.look == known.look:
             self._known.at = known.at  # nothing has changed: the polls go on
@@ -221,10 +222,10 @@ class Device:
         ):
             poll = Poll(plan, client, around.transport, around.clock, self._polled)
             known.polls.append(poll)
-            phase_s = random.uniform(0, plan.interval_s)
+            phase_s = around.random.uniform(0, plan.interval_s)
             start = partial(self._start, poll)
             self._jobs.append(around.wheel.every(plan.interval_s, start, phase_s))
-        phase_s = _RESURVEY_S * random.uniform(0.8, 1.2)
+        phase_s = _RESURVEY_S * around.random.uniform(0.8, 1.2)
         self._jobs.append(around.wheel.every(_RESURVEY_S, self._look, phase_s))
 
     def _start(self, poll: Poll, due: float) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from random import Random
 from urllib.parse import quote
 
 from collectors.base import Intervals, Target, parse_url
@@ -28,6 +29,13 @@ UPS = b"""\
 1.3.6.1.2.1.33.1.4.4.1.2.1|2|230
 1.3.6.1.2.1.33.1.4.4.1.4.1|2|1210
 """
+
+
+class Latest(Random):
+    """Chance that always puts things off as long as it may: no regular poll comes in between."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return b
 
 
 class Sink:

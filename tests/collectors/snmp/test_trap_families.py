@@ -1,7 +1,6 @@
 """Vendors' traps as net-snmp sends them, in both forms: known, and the device is polled at once."""
 
 import asyncio
-import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from collectors.wheel import Counters, Wheel
 from dcim.clock import SystemClock
 from fixtures.peers.replay import Recording, ReplayAgent
 from tests.collectors.snmp import netsnmp
-from tests.collectors.snmp.peers import DEADLINE_S, Sink, target
+from tests.collectors.snmp.peers import DEADLINE_S, Latest, Sink, target
 
 PROFILES = Path(__file__).parents[3] / "collectors" / "profiles"
 VENDORS = "1.3.6.1.4.1"
@@ -155,9 +154,7 @@ async def test_a_vendors_trap_has_its_device_polled(
     trap: int,
     meaning: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(random, "uniform", lambda _low, high: high)  # no regular poll for a minute
     profiles: dict[str, Profile] = load_profiles([PROFILES / f"{name}.toml"], {"snmp": SnmpProfile})
     clock, log, sink = SystemClock(), TrapLog(), Sink()
     wheel = Wheel(clock)
@@ -166,7 +163,7 @@ async def test_a_vendors_trap_has_its_device_polled(
         asyncio.TaskGroup() as tasks,
     ):
         wanted = [target("one", agent.port, Intervals(60.0, 60.0, 60.0))]
-        collector = SnmpCollector(wanted, profiles, sink, clock, wheel, Counters())
+        collector = SnmpCollector(wanted, profiles, sink, clock, wheel, Counters(), Latest())
         receiver = TrapReceiver(
             ("127.0.0.1", 0), wanted, collector, log, clock, tmp_path / "engine.json"
         )

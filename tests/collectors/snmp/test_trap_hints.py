@@ -1,7 +1,6 @@
 """What profiles say of traps: every entry by table, and how often a device is polled for them."""
 
 import asyncio
-import random
 from collections.abc import Mapping
 
 import pytest
@@ -17,7 +16,7 @@ from collectors.snmp.traps import INFORMATION, hint_of
 from collectors.wheel import Counters, Wheel
 from dcim.clock import ManualClock
 from fixtures.peers.replay import ReplayAgent
-from tests.collectors.snmp.peers import Sink, target
+from tests.collectors.snmp.peers import Latest, Sink, target
 
 CATALOG = snmp_profiles(load_catalog())
 KNOWING = [profile for profile in CATALOG.values() if profile.trap]
@@ -113,14 +112,13 @@ def test_what_a_poll_cannot_confirm_is_known_all_the_same() -> None:
 
 
 async def test_unknown_traps_have_a_device_polled_once_in_ten_seconds(
-    agent: ReplayAgent, profiles: dict[str, Profile], sink: Sink, monkeypatch: pytest.MonkeyPatch
+    agent: ReplayAgent, profiles: dict[str, Profile], sink: Sink
 ) -> None:
     """And a known one in between is not held up by them."""
-    monkeypatch.setattr(random, "uniform", lambda _low, high: high)  # no regular poll for a minute
     clock = ManualClock()
     wheel = Wheel(clock)
     wanted = [target("ups", agent.port, Intervals(60.0, 60.0, 60.0))]
-    collector = SnmpCollector(wanted, profiles, sink, clock, wheel, Counters())
+    collector = SnmpCollector(wanted, profiles, sink, clock, wheel, Counters(), Latest())
 
     def after(seconds: float, known: bool) -> bool:
         """Whether a trap has the device polled now."""
