@@ -333,12 +333,15 @@ class Plant:
         quality = Quality.GOOD if fresh else Quality.STALE
         doubtful = sum(p.state == "dry" and p.quality == Quality.UNCERTAIN for p in points)
         others = {"unknown": len(points) - len(dry) - len(wet) - doubtful, "doubtful": doubtful}
-        tail = f"{len(wet)} WET {clean(object_of(wet[0].point))}" if wet else ""
-        tail = tail or ", ".join(f"{count} {word}" for word, count in others.items() if count)
+        told = [f"{count} {word}" for word, count in others.items() if count]
+        if wet:
+            told.insert(0, f"{len(wet)} WET {clean(object_of(wet[0].point))}")
         watches = tuple(p.point for p in points)
         counted = marked(text, "dry", quality) if points else NO_DATA
-        brief = (f"{len(wet)} WET",) if wet else ()
-        return [Item("leak sensors", counted, watches, None, tail, brief=brief)]
+        rest = sum(others.values())
+        short = (f"{len(wet)} WET, {rest} ?", f"{len(wet)} WET") if rest else (f"{len(wet)} WET",)
+        brief = short if wet else ()
+        return [Item("leak sensors", counted, watches, None, ", ".join(told), brief=brief)]
 
     def _margin(self) -> list[Item]:
         points = [p for p in self.state.points.values() if metric_of(p.point) == "dew_point.margin"]
